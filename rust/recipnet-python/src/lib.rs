@@ -1,0 +1,10 @@
+//! `recipnet._core`: conversion, error mapping and GIL release. No algorithm lives here.
+
+mod error;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))
+}
