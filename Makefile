@@ -1,0 +1,76 @@
+# make train    set up, then train on the embedded data          make lint     every static check that CI runs
+# make test     set up, then run all tests                       make wheel    dist/*.whl, manylinux_2_28 or older
+# make setup    only set up                                      make sdist    dist/*.tar.gz
+# make bench    the benchmark table                              make clean    remove what was built (runs/ stays)
+#
+# Needs git, make, Python >= 3.11 with venv, a Rust toolchain (rustc >= 1.88) and a C linker; the rest is installed into
+# .venv. Nothing is done twice: a second call takes seconds.
+#
+# PYTHON=python3.12 make setup          another interpreter
+# UV_TORCH_BACKEND=cpu make setup       the CPU-only build of torch, without the CUDA libraries (several GB less)
+# make train ARGS="my.toml --set training.epochs=50"
+# make test PYTEST_ARGS="-m 'not slow' tests/unit"
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: setup train test lint wheel sdist bench constraints clean
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+ENVIRONMENT := $(VENV)/.environment
+EXTENSION := $(VENV)/.extension
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust cuda -type f -not -name '*.md')
+
+export VIRTUAL_ENV := $(VENV)
+export PATH := $(BIN):$(PATH)
+export PYO3_PYTHON := $(BIN)/python
+unexport CONDA_PREFIX
+
+setup: $(EXTENSION)
+
+$(ENVIRONMENT): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(f"recipnet needs Python 3.11 or newer, this is {sys.version}" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --requirement pyproject.toml --extra dev
+	@touch $@
+
+$(EXTENSION): $(ENVIRONMENT) $(RUST_SOURCES)
+	@command -v cargo > /dev/null || { echo "recipnet needs a Rust toolchain: cargo was not found" >&2; exit 1; }
+	$(BIN)/maturin develop --release --locked --uv
+	@touch $@
+
+train: setup
+	$(BIN)/recipnet-train $(ARGS)
+
+test: setup
+	cargo test --workspace --locked
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Zig links against an old glibc, so that one wheel serves every Linux from manylinux_2_28 on and every Python from 3.11 on.
+wheel: $(ENVIRONMENT)
+	$(BIN)/maturin build --release --locked --zig --compatibility manylinux_2_28 --auditwheel check --out dist
+
+sdist: $(ENVIRONMENT)
+	$(BIN)/maturin sdist --out dist
+
+bench: setup
+	for script in benches/python/*.py; do $(BIN)/python "$$script"; done
+
+constraints: $(ENVIRONMENT)
+	{ sed -n '/^#/p' constraints.txt; $(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --strip-extras --no-header --no-annotate --no-emit-index-url --upgrade --quiet; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) target dist .pytest_cache .mypy_cache .ruff_cache python/recipnet/_core*.so
