@@ -17,6 +17,8 @@ SHELL := bash
 .PHONY: setup train test lint wheel sdist bench constraints clean
 
 PYTHON ?= python3
+# Found before .venv/bin comes first on the path.
+INTERPRETER := $(shell command -v $(PYTHON))
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 ENVIRONMENT := $(VENV)/.environment
@@ -31,8 +33,8 @@ unexport CONDA_PREFIX
 setup: $(EXTENSION)
 
 $(ENVIRONMENT): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(f"recipnet needs Python 3.11 or newer, this is {sys.version}" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	@$(INTERPRETER) -c 'import sys; sys.exit(f"recipnet needs Python 3.11 or newer, this is {sys.version}" if sys.version_info < (3, 11) else 0)'
+	$(INTERPRETER) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --requirement pyproject.toml --extra dev
 	@touch $@
