@@ -1,10 +1,13 @@
 //! `recipnet._core`: conversion, error mapping and GIL release. No algorithm lives here.
 
+mod cuda;
 mod error;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(cuda::cuda_sources, module)?)?;
+    Ok(())
 }
