@@ -1,8 +1,41 @@
-"""Fast crystal featurization and reciprocal-space models."""
+"""Fast crystal featurization and reciprocal-space models.
+
+The names below need NumPy only. ``data``, ``ops``, ``models``, ``training``, ``plot`` and ``load`` are imported when
+they are first touched; where an optional package is missing, the error says which extra brings it.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from recipnet import errors
 from recipnet._core import __version__
+from recipnet.batch import CrystalBatch
+from recipnet.crystal import Crystal
+from recipnet.symmetry import Operations
 
-__all__ = ["__version__", "errors"]
+__all__ = [
+    "Crystal",
+    "CrystalBatch",
+    "Operations",
+    "__version__",
+    "errors",
+]
+
+_LAZY_MODULES = ("data", "models", "ops", "plot", "training")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY_MODULES:
+        from recipnet._optional import require
+
+        return require(f"recipnet.{name}", f"recipnet.{name}")
+    if name == "load":
+        from recipnet._optional import require
+
+        return require("recipnet.training", "recipnet.load").load
+    raise AttributeError(f"module 'recipnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_LAZY_MODULES, "load"])
