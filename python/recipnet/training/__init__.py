@@ -1,0 +1,44 @@
+"""Training, from a typed configuration to a run folder that gives back its predictions.
+
+>>> from recipnet.training import Config
+>>> Config().training.loss
+'l1'
+
+``config`` needs pydantic alone; everything else needs torch and Lightning and is imported when first touched.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recipnet.training.config import Config, load_config
+    from recipnet.training.predictor import Prediction, Predictor, load
+    from recipnet.training.train import RunResult, resume, train
+
+__all__ = ["Config", "Prediction", "Predictor", "RunResult", "load", "load_config", "resume", "train"]
+
+_WHERE = {
+    "Config": "config",
+    "load_config": "config",
+    "Prediction": "predictor",
+    "Predictor": "predictor",
+    "load": "predictor",
+    "RunResult": "train",
+    "resume": "train",
+    "train": "train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from recipnet.training._extra import needs
+
+    with needs("train"):
+        return getattr(import_module(f"recipnet.training.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
