@@ -1,0 +1,146 @@
+"""What a model needs computed from its crystals, as one small frozen value.
+
+Examples
+--------
+>>> from recipnet.data import Ball, FeatureSpec, Nearest
+>>> spec = FeatureSpec(edges=Nearest(12), reflections=Ball(2.0))
+>>> FeatureSpec.from_dict(spec.to_dict()) == spec
+True
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+from recipnet.errors import ArgumentError
+
+EDGE_MODES = ("directed",)
+
+
+def _positive(name: str, value: Any) -> float:
+    """``value`` as a float, refused unless it is a finite number above zero."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value <= 0:
+        raise ArgumentError(f"{name} = {value!r}: must be a finite number of angstrom above 0", name=name, value=value)
+    return float(value)
+
+
+@dataclass(frozen=True)
+class Radius:
+    """Every periodic neighbour within ``cutoff`` (angstrom, inclusive)."""
+
+    cutoff: float
+    kind: ClassVar[str] = "radius"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cutoff", _positive("cutoff", self.cutoff))
+
+    def core(self) -> tuple[Any, ...]:
+        """The argument that the core takes."""
+        return (self.kind, self.cutoff)
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Per atom the ``k`` nearest neighbours and everything within ``shell_tol`` (angstrom) of the k-th.
+
+    All ties of the last shell are kept, so the graph depends neither on atom order nor on the choice of cell.
+    """
+
+    k: int
+    shell_tol: float = 1e-3
+    edges: str = "directed"
+    kind: ClassVar[str] = "nearest"
+
+    def __post_init__(self) -> None:
+        k = self.k
+        if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
+            raise ArgumentError(f"k = {k!r}: must be a whole number of neighbours, at least 1", name="k", value=k)
+        object.__setattr__(self, "k", int(k))
+        tol = self.shell_tol
+        if isinstance(tol, bool) or not isinstance(tol, Real) or not math.isfinite(tol) or tol < 0:
+            message = f"shell_tol = {tol!r}: must be a finite number of angstrom, at least 0"
+            raise ArgumentError(message, name="shell_tol", value=tol)
+        object.__setattr__(self, "shell_tol", float(tol))
+        if self.edges not in EDGE_MODES:
+            message = f"edges = {self.edges!r}: must be one of {', '.join(EDGE_MODES)}"
+            raise ArgumentError(message, name="edges", value=self.edges)
+
+    def core(self) -> tuple[Any, ...]:
+        """The argument that the core takes."""
+        return (self.kind, self.k, self.shell_tol, self.edges)
+
+
+@dataclass(frozen=True)
+class Ball:
+    """Every reflection with ``d >= d_min`` (angstrom), one of each Friedel pair."""
+
+    d_min: float
+    kind: ClassVar[str] = "ball"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "d_min", _positive("d_min", self.d_min))
+
+
+_EDGES: dict[str, type[Radius] | type[Nearest]] = {Radius.kind: Radius, Nearest.kind: Nearest}
+_REFLECTIONS: dict[str, type[Ball]] = {Ball.kind: Ball}
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Features that a model asks for.
+
+    Parameters
+    ----------
+    edges
+        ``Radius(cutoff)`` or ``Nearest(k)``; None: no edges.
+    reflections
+        ``Ball(d_min)``; None: no reflections.
+    """
+
+    edges: Radius | Nearest | None = None
+    reflections: Ball | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("edges", self.edges, _EDGES), ("reflections", self.reflections, _REFLECTIONS)):
+            if value is not None and not isinstance(value, tuple(known.values())):
+                ways = ", ".join(cls.__name__ for cls in known.values())
+                message = f"{name} = {value!r}: must be one of {ways}, or None"
+                raise ArgumentError(message, name=name, value=value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionary for JSON and TOML; features that are not asked for are left out."""
+        parts = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: {"kind": part.kind, **asdict(part)} for name, part in parts if part is not None}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> FeatureSpec:
+        """The value that :meth:`to_dict` wrote.
+
+        Raises
+        ------
+        ArgumentError
+            For an unknown feature, kind or parameter: the file was written by another version, or edited.
+        """
+        unknown = sorted(set(data) - {field.name for field in fields(cls)})
+        if unknown:
+            message = f"{unknown[0]}: no such feature in this version of recipnet"
+            raise ArgumentError(message, name=unknown[0], value=data[unknown[0]])
+        return cls(edges=_part(data, "edges", _EDGES), reflections=_part(data, "reflections", _REFLECTIONS))
+
+
+def _part(data: Mapping[str, Any], name: str, known: Mapping[str, type[Any]]) -> Any:
+    entry = data.get(name)
+    if entry is None:
+        return None
+    kind = entry.get("kind") if isinstance(entry, Mapping) else None
+    if kind not in known:
+        message = f"{name} = {entry!r}: 'kind' must be one of {', '.join(known)}"
+        raise ArgumentError(message, name=name, value=entry)
+    try:
+        return known[kind](**{key: value for key, value in entry.items() if key != "kind"})
+    except TypeError as error:
+        raise ArgumentError(f"{name} = {entry!r}: {error}", name=name, value=entry) from None
