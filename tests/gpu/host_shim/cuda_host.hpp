@@ -1,0 +1,73 @@
+// Runs a kernel of cuda/*.cu on CPU threads, one for each CUDA thread, so that its indexing, its barriers and its
+// values can be tested, also under the sanitizers, on a machine without a GPU. Include this before the .cu file, in C++20.
+//
+// Blocks run one after another. __shared__ is a static, which is one object for all threads of the running block; it keeps
+// what the last block left, where the device would hold anything. Known: one-dimensional launches, __syncthreads, sincospi.
+#pragma once
+
+#include <barrier>
+#include <cmath>
+#include <thread>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __forceinline__ inline
+#define __shared__ static
+#define __launch_bounds__(...)
+
+namespace cuda_host {
+
+struct Dimension {
+    unsigned int x = 1;
+};
+
+inline thread_local std::barrier<>* block_barrier = nullptr;
+
+} // namespace cuda_host
+
+inline thread_local cuda_host::Dimension threadIdx;
+inline thread_local cuda_host::Dimension blockIdx;
+inline thread_local cuda_host::Dimension blockDim;
+inline thread_local cuda_host::Dimension gridDim;
+
+inline void __syncthreads() { cuda_host::block_barrier->arrive_and_wait(); }
+
+inline void sincospi(double x, double* sine, double* cosine) {
+    const double angle = 3.14159265358979323846 * x;
+    *sine = std::sin(angle);
+    *cosine = std::cos(angle);
+}
+
+inline void sincospif(float x, float* sine, float* cosine) {
+    double wide_sine;
+    double wide_cosine;
+    sincospi(static_cast<double>(x), &wide_sine, &wide_cosine);
+    *sine = static_cast<float>(wide_sine);
+    *cosine = static_cast<float>(wide_cosine);
+}
+
+namespace cuda_host {
+
+// kernel<<<blocks, threads>>>(arguments...)
+template <typename Kernel, typename... Arguments>
+void launch(unsigned int blocks, unsigned int threads, Kernel kernel, Arguments... arguments) {
+    for (unsigned int block = 0; block < blocks; ++block) {
+        std::barrier<> barrier(static_cast<std::ptrdiff_t>(threads));
+        std::vector<std::jthread> running;
+        running.reserve(threads);
+        for (unsigned int thread = 0; thread < threads; ++thread) {
+            running.emplace_back([&, thread] {
+                threadIdx.x = thread;
+                blockIdx.x = block;
+                blockDim.x = threads;
+                gridDim.x = blocks;
+                block_barrier = &barrier;
+                kernel(arguments...);
+                barrier.arrive_and_drop(); // a thread that has left no longer holds the others up, as on the device
+            });
+        }
+    }
+}
+
+} // namespace cuda_host
