@@ -88,7 +88,7 @@ def run(program: Path, case: Case, folder: Path) -> np.ndarray:
         arrays = (case.atom_offsets, case.hkl_offsets, case.hkl, case.frac, case.weights)
         for array in (np.array(sizes, np.int64), *arrays):
             file.write(array.tobytes())
-    # LeakSanitizer stops other threads with ptrace, which containers often forbid; leaks are not what is looked for here.
+    # LeakSanitizer stops other threads with ptrace, which containers often forbid; leaks are not looked for here.
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1"}
     command = [program, source, target]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
@@ -136,7 +136,7 @@ def test_crystal_alone_and_in_a_batch_agree(programs, tmp_path):
 
 
 def test_known_values(programs, tmp_path):
-    """Two atoms half a body diagonal apart: h + k + l even adds them up, odd takes them away (sign of +2 pi i at 1/4)."""
+    """Two atoms half a body diagonal apart add up where h + k + l is even; one at 1/4 shows the sign of +2 pi i."""
     offsets = np.array([0, 2], np.int64)
     frac = np.array([[0, 0, 0], [0.5, 0.5, 0.5]])
     hkl = np.array([[1, 1, 0], [1, 0, 0]], np.int32)
