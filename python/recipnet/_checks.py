@@ -199,7 +199,7 @@ def _lattice_faults(lattices: Floats) -> dict[int, tuple[str, str]]:
 
 
 _RULES: dict[str, tuple[Any, str]] = {
-    "numbers": (lambda x: x > MAX_NUMBER, f"atomic numbers are 0 (unknown) to {MAX_NUMBER}"),
+    "numbers": (lambda x: (x < 0) | (x > MAX_NUMBER), f"atomic numbers are 0 (unknown) to {MAX_NUMBER}"),
     "frac_coords": (
         lambda x: ~(np.abs(x) <= MAX_FRACTION),
         f"fractional coordinates are finite and at most {MAX_FRACTION:g} in size",

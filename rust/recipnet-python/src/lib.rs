@@ -1,6 +1,7 @@
 //! `recipnet._core`: conversion, error mapping and GIL release. No algorithm lives here.
 
 mod cuda;
+mod elements;
 mod error;
 
 use pyo3::prelude::*;
@@ -9,5 +10,7 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(cuda::cuda_sources, module)?)?;
+    module.add_function(wrap_pyfunction!(elements::element_symbols, module)?)?;
+    module.add_function(wrap_pyfunction!(elements::element_masses, module)?)?;
     Ok(())
 }

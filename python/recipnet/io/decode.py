@@ -1,0 +1,99 @@
+"""CIF texts and paths to arrays: one call of the core for many, its answer as a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recipnet import _core
+from recipnet.batch import CrystalBatch
+from recipnet.crystal import ReadWarning, Source
+from recipnet.errors import CifError, LimitError, RecipnetError
+from recipnet.io.options import Options
+from recipnet.symmetry import DeclaredSymmetry, Operations
+
+
+class Decoded(NamedTuple):
+    """What was read, with ``source_index`` counted in the call's sources, and the error of every other source."""
+
+    batch: CrystalBatch
+    errors: dict[int, RecipnetError]
+
+
+def decode_cifs(
+    sources: Sequence[str] | Sequence[bytes],
+    ids: Sequence[str],
+    paths: Sequence[str | None],
+    options: Options,
+    threads: int | None,
+) -> Decoded:
+    """Read CIF files (``sources`` are paths) or texts (bytes) in parallel.
+
+    ``paths`` says where texts come from, for messages and `Crystal.source`.
+    """
+    are_paths = bool(sources) and isinstance(sources[0], str)
+    found = _core.read_cifs(list(sources), are_paths, threads=threads, **options.core)
+    places = found["source_index"]
+    order = places.tolist()
+    batch = CrystalBatch._make(
+        **{name: found[name] for name in _ARRAYS},
+        ids=[ids[place] for place in order],
+        source_index=places,
+        symmetry=_symmetries(found["symmetry"]),
+        warnings=[tuple(map(ReadWarning._make, one)) if one else () for one in found["warnings"]],
+        source=[Source(paths[place], block) for place, block in zip(order, found["blocks"], strict=True)],
+    )
+    errors = {place: error if are_paths else _located(error, paths[place]) for place, error in found["failures"]}
+    return Decoded(batch, errors)
+
+
+_ARRAYS = (
+    "lattices",
+    "numbers",
+    "frac_coords",
+    "occupancies",
+    "offsets",
+    "site",
+    "charges",
+    "isotopes",
+    "labels",
+    "u_iso",
+    "u_aniso",
+)
+
+
+def _symmetries(declared: Sequence[dict[str, Any] | None]) -> list[DeclaredSymmetry | None]:
+    # Most files of a set list the same operations: equal ones are made once and shared, since they are frozen.
+    known: dict[Any, Operations] = {}
+    result: list[DeclaredSymmetry | None] = []
+    for one in declared:
+        if one is None or not any(value is not None for value in one.values()):
+            result.append(None)
+            continue
+        operations = None
+        if one["operations"] is not None:
+            rotations, translations, denominator = one["operations"]
+            key = (rotations.tobytes(), translations.tobytes(), denominator)
+            operations = known.get(key)
+            if operations is None:
+                operations = known[key] = Operations(rotations, translations, denominator)
+        result.append(DeclaredSymmetry(operations, one["hall_symbol"], one["hm_symbol"], one["number"]))
+    return result
+
+
+def _located(error: RecipnetError, path: str | None) -> RecipnetError:
+    """The error of a text that came from a file, with that file in front."""
+    if path is None:
+        return error
+    # The place of a text's error stands in front: ":line:column: ...".
+    message = path + ("" if error.message.startswith(":") else ": ") + error.message
+    if isinstance(error, (CifError, LimitError)):
+        return type(error)(message, **{**error.values, "path": path})
+    return type(error)(message, **error.values)
+
+
+def empty_batch() -> CrystalBatch:
+    """A batch without crystals."""
+    return CrystalBatch.from_arrays(np.zeros((0, 3, 3)), [], np.zeros((0, 3)), [0])

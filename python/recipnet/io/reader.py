@@ -1,0 +1,242 @@
+"""From files in order to pieces of a batch: one class that counts, names and bounds what passes through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recipnet.batch import CrystalBatch
+from recipnet.errors import MissingExtraError, ReadError, RecipnetError
+from recipnet.io import files
+from recipnet.io.decode import decode_cifs
+from recipnet.io.options import Options
+from recipnet.io.sources import Item, unknown_format
+
+# A piece ends at so many structures or so many bytes, whichever comes first: few enough for Ctrl-C and progress,
+# enough to keep all cores busy.
+_PIECE_COUNT = 1024
+_PIECE_BYTES = 32 << 20
+
+
+class Failure(NamedTuple):
+    """One thing that was given and could not be read."""
+
+    place: int
+    id: str
+    path: str | None
+    error: RecipnetError
+
+
+class Piece(NamedTuple):
+    """Crystals in the order given (``source_index`` counts everything given) and the failures among them."""
+
+    batch: CrystalBatch
+    failures: list[Failure]
+
+    @property
+    def given(self) -> int:
+        """How many things it accounts for."""
+        return len(self.failures) + len(self.batch)
+
+
+class _Source(NamedTuple):
+    """One text or path that waits to be decoded."""
+
+    place: int
+    id: str
+    path: str | None
+    data: str | bytes
+
+
+class Reader:
+    """Reads files or texts piece by piece. An id is used once: whoever comes later with it is a failure."""
+
+    def __init__(self, options: Options, threads: int | None) -> None:
+        self._options = options
+        self._threads = threads
+        self._count = 0
+        self._owners: dict[str, str] = {}
+        self._waiting: list[_Source] = []
+        self._failures: list[Failure] = []
+        self._bytes = 0
+
+    def files(self, items: Iterable[Item]) -> Iterator[Piece]:
+        """Pieces of all files, in order."""
+        for item in items:
+            if item.format == "parquet":
+                yield from self._flush()
+                yield from self._parquet(item)
+            elif item.format == "jsonl":
+                yield from self._jsonl(item)
+            else:
+                self._file(item)
+                yield from self._flush(when_full=True)
+        yield from self._flush()
+
+    def texts(self, texts: Iterable[Any], ids: Sequence[str] | None) -> Iterator[Piece]:
+        """Pieces of CIF texts, in order; without ``ids`` their places are the ids."""
+        for place, text in enumerate(texts):
+            self._text(str(place) if ids is None else ids[place], None, text)
+            yield from self._flush(when_full=True)
+        yield from self._flush()
+
+    def _take(self, id: str, path: str | None) -> int | None:
+        """The index of the next thing; None, and a failure, if its id was used before."""
+        index = self._count
+        self._count += 1
+        where = path or f"index {index}"
+        owner = self._owners.get(id)
+        if owner is None:
+            self._owners[id] = where
+            return index
+        error = ReadError(
+            f"{where}: [E-ID] the id {id!r} is taken by {owner}; ids are the names of files without suffix "
+            "and must differ",
+            code="E-ID",
+            path=path,
+            value=id,
+        )
+        self._fail(index, id, path, error)
+        return None
+
+    def _fail(self, index: int, id: str, path: str | None, error: RecipnetError) -> None:
+        self._failures.append(Failure(index, id, path, error))
+
+    def _file(self, item: Item) -> None:
+        index = self._take(item.id, item.path)
+        if index is None:
+            return
+        try:
+            if item.format is None:
+                files.regular_size(item.path)
+                raise unknown_format(item.path)
+            if item.path.lower().endswith(".gz"):
+                data: str | bytes = files.gunzip(item.path, self._options.max_bytes, self._options.max_ratio)
+                size = len(data)
+            else:
+                data, size = item.path, files.regular_size(item.path, self._options.max_bytes)
+        except RecipnetError as error:
+            self._fail(index, item.id, item.path, error)
+            return
+        self._wait(_Source(index, item.id, item.path, data), size)
+
+    def _text(self, id: str, path: str | None, text: Any) -> None:
+        index = self._take(id, path)
+        if index is None:
+            return
+        if isinstance(text, str):
+            # Lone surrogates (undecodable bytes of a file) go back to the bytes they were.
+            text = text.encode("utf-8", "surrogateescape")
+        if not isinstance(text, (bytes, bytearray, memoryview)):
+            error = ReadError(
+                f"{path or f'index {index}'}: [E-TEXT] expected the text of a CIF, got {type(text).__name__}",
+                code="E-TEXT",
+                path=path,
+            )
+            self._fail(index, id, path, error)
+            return
+        self._wait(_Source(index, id, path, bytes(text)), len(text))
+
+    def _wait(self, source: _Source, size: int) -> None:
+        self._waiting.append(source)
+        self._bytes += size
+
+    def _flush(self, *, when_full: bool = False) -> Iterator[Piece]:
+        """What waits, decoded; nothing if it is no piece yet."""
+        count = len(self._waiting) + len(self._failures)
+        if not count or (when_full and count < _PIECE_COUNT and self._bytes < _PIECE_BYTES):
+            return
+        waiting, failures = self._waiting, self._failures
+        self._waiting, self._failures, self._bytes = [], [], 0
+        batches = []
+        for kind in (str, bytes):
+            part = [source for source in waiting if isinstance(source.data, kind)]
+            if not part:
+                continue
+            decoded = decode_cifs(
+                [source.data for source in part],  # type: ignore[arg-type]
+                [source.id for source in part],
+                [source.path for source in part],
+                self._options,
+                self._threads,
+            )
+            indices = np.array([source.place for source in part], dtype=np.int64)
+            decoded.batch.source_index[:] = indices[decoded.batch.source_index]
+            batches.append(decoded.batch)
+            for place, error in decoded.errors.items():
+                failures.append(Failure(part[place].place, part[place].id, part[place].path, error))
+        batch = batches[0] if len(batches) == 1 else CrystalBatch.concat(batches)
+        if len(batches) > 1:
+            batch = batch[np.argsort(batch.source_index)]
+        yield Piece(batch, sorted(failures, key=lambda failure: failure.place))
+
+    def _jsonl(self, item: Item) -> Iterator[Piece]:
+        try:
+            for number, line in enumerate(files.lines(item.path, self._options.max_bytes, self._options.max_ratio), 1):
+                if not line.strip():
+                    continue
+                try:
+                    id, text = _record(item.path, number, line)
+                except ReadError as error:
+                    self._count += 1
+                    self._fail(self._count - 1, f"{item.id}:{number}", item.path, error)
+                else:
+                    self._text(id, f"{item.path}:{number}", text)
+                yield from self._flush(when_full=True)
+        except RecipnetError as error:
+            self._count += 1
+            self._fail(self._count - 1, item.id, item.path, error)
+
+    def _parquet(self, item: Item) -> Iterator[Piece]:
+        from recipnet.io.parquet import Table
+
+        try:
+            for rows in Table(item.path):
+                yield self._rows(item.path, rows)
+        except MissingExtraError:
+            raise
+        except RecipnetError as error:
+            self._count += 1
+            self._fail(self._count - 1, item.id, item.path, error)
+            yield from self._flush()
+
+    def _rows(self, path: str, rows: Any) -> Piece:
+        """Rows of a table with the ids checked against all before."""
+        first = self._count
+        repeated = []
+        for row, id in enumerate(rows.ids):
+            if row in rows.errors:
+                self._count += 1
+                self._fail(first + row, id, path, rows.errors[row])
+            elif self._take(id, path=f"{path}, row {first + row}") is None:
+                repeated.append(row)
+        failures, self._failures = self._failures, []
+        batch = rows.batch
+        if repeated:
+            batch = batch[~np.isin(batch.source_index, repeated)]
+        batch.source_index[:] += first
+        return Piece(batch, failures)
+
+
+def _record(path: str, number: int, line: bytes) -> tuple[str, Any]:
+    """Id and text of one line of JSON."""
+    import json
+
+    reason, tag = "", None
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        reason = f"no JSON ({error})"
+    else:
+        if not isinstance(record, dict):
+            reason = "expected an object with id and cif"
+        elif "id" not in record or "cif" not in record:
+            tag = "id" if "id" not in record else "cif"
+            reason = f"the object has no {tag!r}; id and cif are needed"
+        elif isinstance(record["id"], (dict, list, type(None))):
+            tag, reason = "id", "the id is no text"
+        else:
+            return str(record["id"]), record["cif"]
+    raise ReadError(f"{path}:{number}: [E-JSON] {reason}", code="E-JSON", path=path, line=number, tag=tag)
