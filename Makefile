@@ -21,6 +21,7 @@ PYTHON ?= python3
 INTERPRETER := $(shell command -v $(PYTHON))
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
+DIST := dist
 ENVIRONMENT := $(VENV)/.environment
 EXTENSION := $(VENV)/.extension
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust cuda -type f -not -name '*.md')
@@ -61,10 +62,10 @@ lint: setup
 
 # Zig links against an old glibc, so that one wheel serves every Linux from manylinux_2_28 on and every Python from 3.11 on.
 wheel: $(ENVIRONMENT)
-	$(BIN)/maturin build --release --locked --zig --compatibility manylinux_2_28 --auditwheel check --out dist
+	$(BIN)/maturin build --release --locked --zig --compatibility manylinux_2_28 --auditwheel check --out $(DIST)
 
 sdist: $(ENVIRONMENT)
-	$(BIN)/maturin sdist --out dist
+	$(BIN)/maturin sdist --out $(DIST)
 
 bench: setup
 	for script in benches/python/*.py; do $(BIN)/python "$$script"; done
@@ -75,4 +76,4 @@ constraints: $(ENVIRONMENT)
 	mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) target dist .pytest_cache .mypy_cache .ruff_cache python/recipnet/_core*.so
+	rm -rf $(VENV) target $(DIST) .pytest_cache .mypy_cache .ruff_cache python/recipnet/_core*.so
