@@ -76,4 +76,4 @@ constraints: $(ENVIRONMENT)
 	mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) target $(DIST) .pytest_cache .mypy_cache .ruff_cache python/recipnet/_core*.so
+	rm -rf $(VENV) target dist .pytest_cache .mypy_cache .ruff_cache python/recipnet/_core*.so
