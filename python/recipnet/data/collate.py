@@ -74,9 +74,7 @@ def collate(
     >>> batch.numbers.shape, batch.edge_vector.dtype
     (torch.Size([9]), torch.float32)
     """
-    if dtype not in DTYPES:
-        message = f"dtype = {dtype}: must be torch.float32 or torch.float64"
-        raise ArgumentError(message, name="dtype", value=str(dtype))
+    check_dtype(dtype)
     flat, ids, labels, mask = _unpack(crystals, targets)
     real = np.dtype(np.float32 if dtype == torch.float32 else np.float64)
     try:
@@ -94,6 +92,14 @@ def collate(
         tensors["mask"] = torch.from_numpy(mask)
     occupancies = torch.from_numpy(flat.occupancies.astype(real))
     return TensorBatch(**tensors, occupancies=occupancies, ids=list(ids))
+
+
+def check_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype, refused unless the core can write it."""
+    if dtype not in DTYPES:
+        message = f"dtype = {dtype}: must be torch.float32 or torch.float64"
+        raise ArgumentError(message, name="dtype", value=str(dtype))
+    return dtype
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ import numpy.typing as npt
 import torch
 
 from recipnet.data.batch import TensorBatch
-from recipnet.data.collate import collate
+from recipnet.data.collate import check_dtype, collate
 from recipnet.data.dataset import CrystalDataset
+from recipnet.data.report import some
 from recipnet.data.spec import FeatureSpec
-from recipnet.errors import ArgumentError
+from recipnet.errors import ArgumentError, RecipnetError
 
 
 class Loader:
@@ -80,7 +81,7 @@ class Loader:
         if self.seed >= 2**64:
             raise ArgumentError(f"seed = {seed}: must be below 2**64", name="seed", value=seed)
         self.drop_last = drop_last
-        self.dtype = dtype
+        self.dtype = check_dtype(dtype)
         self.prefetch = _whole("prefetch", prefetch, 1)
         self.workers = _whole("workers", workers, 0)
         self.threads = threads
@@ -156,7 +157,14 @@ class Loader:
                 batches.close()
 
     def _make(self, indices: npt.NDArray[np.int64]) -> TensorBatch:
-        return collate(self.dataset.take(indices), self.spec, dtype=self.dtype, threads=self.threads)
+        mini = self.dataset.take(indices)
+        try:
+            return collate(mini, self.spec, dtype=self.dtype, threads=self.threads)
+        except RecipnetError:
+            raise
+        except Exception as error:
+            error.add_note(f"while featurizing the crystals {some(mini.ids)}")
+            raise
 
     def _ahead(self, parts: Iterator[npt.NDArray[np.int64]]) -> _Ahead:
         return _Ahead(self._make, parts, self.workers, self.prefetch)

@@ -179,9 +179,9 @@ def _parquet_labels(path: Path, names: tuple[str, ...], refusals: Refusals) -> t
                 f"{path}: row {row} (from 0), column {name!r} of {ids[row]!r}: {column[row]} is not a finite number; "
                 "write NULL where a label is missing"
             )
-            error = DataError(message, path=str(path), row=row, column=name, id=ids[row], value=float(column[row]))
+            problem = DataError(message, path=str(path), row=row, column=name, id=ids[row], value=float(column[row]))
             if not refused[row]:
-                refusals.refuse(BAD_LABEL, error)
+                refusals.refuse(BAD_LABEL, problem)
             refused[row] = True
     values[refused] = np.nan
     splits = data["split"].to_pylist() if "split" in schema.names else None

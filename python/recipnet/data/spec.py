@@ -137,7 +137,7 @@ def _part(data: Mapping[str, Any], name: str, known: Mapping[str, type[Any]]) ->
     if entry is None:
         return None
     kind = entry.get("kind") if isinstance(entry, Mapping) else None
-    if kind not in known:
+    if not isinstance(kind, str) or kind not in known:
         message = f"{name} = {entry!r}: 'kind' must be one of {', '.join(known)}"
         raise ArgumentError(message, name=name, value=entry)
     try:

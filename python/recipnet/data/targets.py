@@ -172,18 +172,20 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.reader(stream, strict=True)
-            for cells in reader:
-                stripped = [cell.strip() for cell in cells]
-                if any(stripped):
-                    yield reader.line_num, stripped
+            try:
+                for cells in reader:
+                    stripped = [cell.strip() for cell in cells]
+                    if any(stripped):
+                        yield reader.line_num, stripped
+            except csv.Error as error:
+                row = reader.line_num
+                raise DataError(f"{path}:{row}: not a CSV line: {error}", path=str(path), row=row) from error
     except FileNotFoundError:
         raise DataError(f"{path}: no such file of labels", path=str(path)) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}", path=str(path)) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text; labels are read from CSV", path=str(path)) from error
-    except csv.Error as error:
-        raise DataError(f"{path}: not a CSV file: {error}", path=str(path)) from error
 
 
 def _chain(
