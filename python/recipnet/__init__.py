@@ -12,14 +12,23 @@ from recipnet import errors
 from recipnet._core import __version__
 from recipnet.batch import CrystalBatch
 from recipnet.crystal import Crystal
+from recipnet.io.read import parse, parse_many, read, read_many
+from recipnet.io.report import ReadReport
+from recipnet.sample import sample
 from recipnet.symmetry import Operations
 
 __all__ = [
     "Crystal",
     "CrystalBatch",
     "Operations",
+    "ReadReport",
     "__version__",
     "errors",
+    "parse",
+    "parse_many",
+    "read",
+    "read_many",
+    "sample",
 ]
 
 _LAZY_MODULES = ("data", "models", "ops", "plot", "training")

@@ -94,6 +94,14 @@ class DataError(RecipnetError):
     value: Any = None
 
 
+class TrainingError(RecipnetError):
+    """A fit that cannot go on, such as a loss that is not finite: ``step, epoch, ids``."""
+
+    step: int | None = None
+    epoch: int | None = None
+    ids: list[str] | None = None
+
+
 class MissingExtraError(RecipnetError, ImportError):
     """A function whose optional packages are not installed: ``extra``."""
 
