@@ -40,9 +40,9 @@ print("smoke test passed")
 
 
 def build_environment() -> dict[str, str]:
-    """The tools of this environment first, and one target folder, so that dependencies compile once."""
-    target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
-    return {**os.environ, "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}", "CARGO_TARGET_DIR": target}
+    """This environment's tools first; a target folder of its own, since each interpreter's build replaces the last."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "packaging"
+    return {**os.environ, "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}", "CARGO_TARGET_DIR": str(target)}
 
 
 def run(*command: str | Path, **options) -> str:
@@ -165,7 +165,9 @@ def test_constraints_pin_every_requirement_and_name_no_address():
     for line in text.splitlines():
         assert re.fullmatch(r"#.*|[a-z0-9.-]+==[\w.]+( ; .+)?", line), line
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    requirements = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    requirements = project["dependencies"] + [
+        line for extra in project["optional-dependencies"].values() for line in extra
+    ]
     names = {re.match(r"[\w.-]+", requirement)[0] for requirement in requirements} - {"recipnet"}
     assert names <= set(pins), names - set(pins)
 
