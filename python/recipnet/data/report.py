@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from recipnet.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
-    from recipnet.io import ReadReport
+    from recipnet.io.report import ReadReport
 
 POLICIES = ("raise", "skip", "collect")
 

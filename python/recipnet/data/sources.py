@@ -19,6 +19,7 @@ from recipnet.data.report import DataReport, Refusals
 from recipnet.data.splits import file_split, formula_split, normalise, reduced_formulas
 from recipnet.data.targets import BAD_LABEL, TRANSFORMS, TargetTable, check_units, log10, read_targets, transformed_unit
 from recipnet.errors import ArgumentError, DataError
+from recipnet.io.read import read_many
 
 EMBEDDED_TARGETS = ("e_form", "gap_pbe")
 DISORDER = ("error", "allow")
@@ -92,8 +93,6 @@ def load_dataset(
         table = log10(table, refusals)
     names = table.names
     units = check_units(names, tuple(units) or stated)
-    from recipnet.io import read_many
-
     batch, read = read_many(path, on_error=on_error, threads=threads)
     if targets is None:
         rows, places = np.arange(len(batch)), batch.source_index
