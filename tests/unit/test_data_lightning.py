@@ -57,7 +57,7 @@ def test_epochs_and_resume(tmp_path: Path) -> None:
     whole = Recorder(save=tmp_path / "middle.ckpt")
     run(whole, tmp_path)
     assert len(whole.seen) == 12
-    orders = [sum(whole.seen[place : place + 4], []) for place in (0, 4, 8)]
+    orders = [[name for ids in whole.seen[place : place + 4] for name in ids] for place in (0, 4, 8)]
     assert all(sorted(order) == sorted(orders[0]) for order in orders)
     assert orders[0] != orders[1] != orders[2]
     rest = Recorder()

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from recipnet.errors import ArgumentError
 
-EDGE_MODES = ("directed",)
+EDGE_MODES = ("directed", "union", "mutual", "paper", "paper_canonical")
 
 
 def _positive(name: str, value: Any) -> float:
@@ -47,7 +47,9 @@ class Radius:
 class Nearest:
     """Per atom the ``k`` nearest neighbours and everything within ``shell_tol`` (angstrom) of the k-th.
 
-    All ties of the last shell are kept, so the graph depends neither on atom order nor on the choice of cell.
+    All ties of the last shell are kept, so the graph depends neither on atom order nor on the choice of cell. With
+    ``edges="directed"`` atom i receives from its own neighbours; the other values join the lists of both atoms as in
+    :func:`recipnet.nearest_neighbors`.
     """
 
     k: int
