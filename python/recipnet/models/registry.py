@@ -1,0 +1,104 @@
+"""The one list of models. A trainer knows them by name alone."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from recipnet.errors import ArgumentError
+from recipnet.models.composition import Composition
+from recipnet.models.regnet import ReGNet
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model: what builds each of its modes, and where it comes from."""
+
+    modes: dict[str, Callable[..., nn.Module]]
+    paper: str
+
+
+_ENTRIES = {
+    "composition": Entry({"exact": Composition}, "none: the control without structure"),
+    "regnet": Entry({"exact": ReGNet}, "ReGNet (ReciNet), arXiv 2502.02748"),
+}
+
+
+def names() -> list[str]:
+    """Names that :func:`build` takes.
+
+    Examples
+    --------
+    >>> names()
+    ['composition', 'regnet']
+    """
+    return sorted(_ENTRIES)
+
+
+def modes(name: str) -> list[str]:
+    """Modes of one model, ``"exact"`` first."""
+    return list(_entry(name).modes)
+
+
+def paper(name: str) -> str:
+    """Publication that defines one model."""
+    return _entry(name).paper
+
+
+def build(name: str, mode: str = "exact", targets: int = 1, **options: Any) -> nn.Module:
+    """Build a model by name.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`names`.
+    mode : str
+        ``"exact"`` is the variant that is invariant to every choice that is not physics.
+    targets : int
+        Outputs per crystal, T.
+    **options
+        Options of that model; its class documents them.
+
+    Returns
+    -------
+    torch.nn.Module
+        With ``.spec`` (what it needs) and ``forward(TensorBatch) -> (B, T)``.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown name, mode or option, with the nearest known one.
+    """
+    entry = _entry(name)
+    if mode not in entry.modes:
+        raise ArgumentError(f"{name} has no mode {mode!r}: {', '.join(entry.modes)}", name="mode", value=mode)
+    factory = entry.modes[mode]
+    known = [p for p in inspect.signature(factory).parameters if p not in ("self", "targets")]
+    for option in options:
+        if option not in known:
+            raise ArgumentError(
+                f"{name} has no option {option!r}{_nearest(option, known)}; it takes {', '.join(known)}",
+                name=option,
+                value=options[option],
+            )
+    return factory(targets=targets, **options)
+
+
+def _entry(name: str) -> Entry:
+    if name not in _ENTRIES:
+        raise ArgumentError(
+            f"no model is called {name!r}{_nearest(name, names())}; there are {', '.join(names())}",
+            name="name",
+            value=name,
+        )
+    return _ENTRIES[name]
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
