@@ -9,13 +9,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recipnet.training.config import Config, load_config
     from recipnet.training.predictor import Prediction, Predictor, load
-    from recipnet.training.train import RunResult, resume, train
+    from recipnet.training.runner import RunResult, resume, train
 
 __all__ = ["Config", "Prediction", "Predictor", "RunResult", "load", "load_config", "resume", "train"]
 
@@ -25,19 +24,18 @@ _WHERE = {
     "Prediction": "predictor",
     "Predictor": "predictor",
     "load": "predictor",
-    "RunResult": "train",
-    "resume": "train",
-    "train": "train",
+    "RunResult": "runner",
+    "resume": "runner",
+    "train": "runner",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from recipnet.training._extra import needs
+    from recipnet._optional import require
 
-    with needs("train"):
-        return getattr(import_module(f"recipnet.training.{_WHERE[name]}"), name)
+    return getattr(require(f"recipnet.training.{_WHERE[name]}", f"recipnet.training.{name}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,22 +1,21 @@
 """Checkpoints of a run: numbered folders, the newest two kept, found again without trusting any single file.
 
-A run folder has ``checkpoints/step-00000120/`` (see `statefile`) and ``checkpoints/last``, a text file with the name of the
-newest. Where ``last`` is missing, the highest number counts.
+A run folder has ``checkpoints/step-00000120/`` (see `statefile`) and ``checkpoints/last``, a text file with the name of
+the newest. Where ``last`` is missing, the highest number counts.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
 from recipnet.errors import ReadError
-from recipnet.training.statefile import flush_folder, load_state, save_state, unreadable, write_flushed
+from recipnet.io.atomic import atomic_write
+from recipnet.training.statefile import load_state, save_state, unreadable
 
 KEEP = 2
 LAST = "last"
@@ -65,10 +64,8 @@ def list_checkpoints(folder: str | Path) -> list[Path]:
 def point_last(folder: str | Path, name: str) -> None:
     """Let ``last`` name a checkpoint, then delete all but the newest two."""
     folder = Path(folder)
-    temporary = folder / f".{LAST}-{uuid4().hex}.tmp"
-    write_flushed(temporary, f"{name}\n".encode())
-    os.replace(temporary, folder / LAST)
-    flush_folder(folder)
+    with atomic_write(folder / LAST) as handle:
+        handle.write(f"{name}\n")
     newest = folder / name
     others = [path for path in list_checkpoints(folder) if path != newest]
     for path in others[: max(0, len(others) - (KEEP - 1))]:

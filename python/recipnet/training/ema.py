@@ -1,7 +1,7 @@
 """Exponential moving average of weights.
 
-After each step ``average += (1 - decay_n) (weights - average)`` with ``decay_n = min(decay, (1 + n) / (10 + n))``, so the
-first steps do not hold on to the random start (the warm-up of TensorFlow's ``ExponentialMovingAverage``).
+After each step ``average += (1 - decay_n) (weights - average)`` with ``decay_n = min(decay, (1 + n) / (10 + n))``, so
+the first steps do not hold on to the random start (the warm-up of TensorFlow's ``ExponentialMovingAverage``).
 """
 
 from __future__ import annotations

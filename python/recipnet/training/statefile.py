@@ -1,7 +1,7 @@
 """Nested state (tensors, numbers, text, lists, tables) on disk without pickle: a folder of three files.
 
-``tensors.safetensors`` holds the tensors, ``state.json`` the rest, ``manifest.json`` the size and SHA-256 of both. Such a
-folder is written beside its place under a temporary name, flushed to disk and renamed, so it is there whole or not at
+``tensors.safetensors`` holds the tensors, ``state.json`` the rest, ``manifest.json`` the size and SHA-256 of both. Such
+a folder is written beside its place under a temporary name, flushed to disk and renamed, so it is there whole or not at
 all. Reading checks every byte against the manifest before anything is decoded, and decoding runs no code.
 
 >>> import tempfile, torch
@@ -30,6 +30,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 
 from recipnet.errors import ReadError
+from recipnet.io.atomic import fsync_folder
 
 FORMAT = "recipnet-state"
 VERSION = 1
@@ -53,8 +54,8 @@ def canonical_json(value: Any) -> bytes:
 def encode(tree: Any) -> tuple[Any, dict[str, torch.Tensor]]:
     """Split nested state into JSON and named tensors.
 
-    Tables with other than text keys, tuples, tensors and non-finite numbers become tagged tables with one key that starts
-    with ``$``. Tensors are copied to the CPU.
+    Tables with other than text keys, tuples, tensors and non-finite numbers become tagged tables with one key that
+    starts with ``$``. Tensors are copied to the CPU.
 
     Raises
     ------
@@ -125,20 +126,6 @@ def decode(tree: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
     return result
 
 
-def flush_folder(path: str | Path) -> None:
-    """Make the names inside a folder durable (where the system can)."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
-
-
 def write_flushed(path: Path, data: bytes) -> None:
     """Write a new file and wait until the disk has it."""
     with open(path, "xb") as handle:
@@ -179,12 +166,12 @@ def save_state(folder: str | Path, tree: Any) -> None:
     try:
         for name, data in (*contents.items(), (MANIFEST, _manifest(contents))):
             write_flushed(temporary / name, data)
-        flush_folder(temporary)
+        fsync_folder(temporary)
         temporary.rename(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    flush_folder(folder.parent)
+    fsync_folder(folder.parent)
 
 
 def read_bounded(path: Path, limit: int, hint: str = "") -> bytes:
