@@ -1,8 +1,13 @@
 //! `recipnet._core`: conversion, error mapping and GIL release. No algorithm lives here.
 
+mod arrays;
+mod cif;
 mod cuda;
 mod elements;
 mod error;
+mod featurize;
+mod geometry;
+mod symmetry;
 
 use pyo3::prelude::*;
 
@@ -12,5 +17,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cuda::cuda_sources, module)?)?;
     module.add_function(wrap_pyfunction!(elements::element_symbols, module)?)?;
     module.add_function(wrap_pyfunction!(elements::element_masses, module)?)?;
+    module.add_function(wrap_pyfunction!(cif::read_cifs, module)?)?;
+    featurize::register(module)?;
+    geometry::register(module)?;
+    module.add_function(wrap_pyfunction!(symmetry::parse_operations, module)?)?;
+    module.add_function(wrap_pyfunction!(symmetry::operations_to_xyz, module)?)?;
     Ok(())
 }
