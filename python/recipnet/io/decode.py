@@ -39,6 +39,7 @@ def decode_cifs(
     order = places.tolist()
     batch = CrystalBatch._make(
         **{name: found[name] for name in _ARRAYS},
+        labels=found["labels"] if any(found["labels"]) else None,
         ids=[ids[place] for place in order],
         source_index=places,
         symmetry=_symmetries(found["symmetry"]),
@@ -58,7 +59,6 @@ _ARRAYS = (
     "site",
     "charges",
     "isotopes",
-    "labels",
     "u_iso",
     "u_aniso",
 )
