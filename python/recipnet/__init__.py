@@ -14,20 +14,27 @@ from recipnet.batch import CrystalBatch
 from recipnet.crystal import Crystal
 from recipnet.io.read import parse, parse_many, read, read_many
 from recipnet.io.report import ReadReport
+from recipnet.real_space import Edges, nearest_neighbors, neighbors
+from recipnet.reciprocal import Reflections, reflections
 from recipnet.sample import sample
 from recipnet.symmetry import Operations
 
 __all__ = [
     "Crystal",
     "CrystalBatch",
+    "Edges",
     "Operations",
     "ReadReport",
+    "Reflections",
     "__version__",
     "errors",
+    "nearest_neighbors",
+    "neighbors",
     "parse",
     "parse_many",
     "read",
     "read_many",
+    "reflections",
     "sample",
 ]
 

@@ -1,7 +1,78 @@
 """The Rust extension: conversion, errors and batch calls. Not public; the package wraps every function."""
 
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Floats: TypeAlias = NDArray[np.float64]
+_Reals: TypeAlias = NDArray[Any]
+_Ints: TypeAlias = NDArray[np.int32]
+_Longs: TypeAlias = NDArray[np.int64]
+_OperationsList: TypeAlias = list[tuple[NDArray[np.int8], NDArray[np.int16], int] | None] | None
+
 __version__: str
 
 def cuda_sources() -> dict[str, str]: ...
 def element_symbols() -> list[str]: ...
 def element_masses() -> list[float]: ...
+
+# geometry and featurize
+def neighbors(
+    lattices: _Floats,
+    frac: _Floats,
+    offsets: _Longs,
+    site: _Ints | None,
+    cutoff: float,
+    half: bool,
+    self_images: bool,
+    max_edges: int,
+    threads: int | None,
+    single: bool,
+) -> tuple[_Longs, _Ints, _Reals, _Reals, _Longs, _Longs]: ...
+def nearest_neighbors(
+    lattices: _Floats,
+    frac: _Floats,
+    offsets: _Longs,
+    site: _Ints | None,
+    k: int,
+    shell_tol: float,
+    edges: str,
+    max_edges: int,
+    threads: int | None,
+    single: bool,
+) -> tuple[_Longs, _Ints, _Reals, _Reals, _Longs, _Longs]: ...
+def reflections(
+    lattices: _Floats,
+    d_min: float,
+    unique: str,
+    order: str,
+    operations: _OperationsList,
+    drop_absent: bool,
+    max_reflections: int,
+    threads: int | None,
+) -> tuple[_Ints, _Longs]: ...
+def reflection_details(
+    lattices: _Floats,
+    hkl: _Ints,
+    offsets: _Longs,
+    unique: str,
+    operations: _OperationsList,
+    threads: int | None,
+    single: bool,
+) -> tuple[_Reals, _Ints, NDArray[np.bool_]]: ...
+def featurize(
+    lattices: _Floats,
+    numbers: NDArray[np.uint8],
+    frac: _Floats,
+    offsets: _Longs,
+    site: _Ints | None,
+    edges: tuple[str, float] | tuple[str, int, float, str] | None,
+    d_min: float | None,
+    max_edges: int,
+    max_reflections: int,
+    threads: int | None,
+    single: bool,
+) -> dict[str, NDArray[Any]]: ...
+def num_threads() -> int: ...
+def parallelism() -> dict[str, Any]: ...

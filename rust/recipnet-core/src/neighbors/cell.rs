@@ -1,0 +1,236 @@
+//! One crystal made ready for searching: reduced cell, wrapped atoms, and the way back to the given shifts.
+
+use crate::math::{
+    IntMat3, Mat3, Vec3, ceil_int, dot, floor_int, int_row_times, norm, row_times, sub, to_float, triangular,
+    unimodular_inverse,
+};
+use crate::{lattice, math::INT_IDENTITY};
+
+/// Added to every cut-off, so that a distance that equals it on paper is found in floating point.
+pub const DISTANCE_SLACK: f64 = 1e-8;
+
+/// One neighbour of an atom.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Neighbor {
+    /// `r_j + shift @ lattice - r_i`.
+    pub vector: Vec3,
+    /// Length of `vector`.
+    pub distance: f64,
+    /// Lattice translation of j in the given cell, for the coordinates as given.
+    pub shift: [i32; 3],
+    /// Row of j in its crystal.
+    pub j: u32,
+}
+
+impl Neighbor {
+    /// The same edge seen from its other end; exact, since negation is.
+    #[inline]
+    pub fn reversed(&self, i: u32) -> Self {
+        Self { vector: self.vector.map(|x| -x), distance: self.distance, shift: self.shift.map(|x| -x), j: i }
+    }
+
+    /// What orders neighbours at one distance.
+    #[inline]
+    pub fn tie_key(&self) -> (u32, [i32; 3]) {
+        (self.j, self.shift)
+    }
+}
+
+/// A crystal in its reduced cell. `load` reuses the memory of the crystal before.
+#[derive(Debug, Clone)]
+pub struct SearchCell {
+    given: Mat3,
+    transform: IntMat3,
+    is_given: bool,
+    /// Reduced rows in a frame where they are triangular: a ball is then solved axis by axis.
+    frame: Mat3,
+    inverse_diagonal: Vec3,
+    /// Distances of the reduced cell's planes.
+    spacings: Vec3,
+    /// Bound of rounding in the frame's coordinates, angstrom.
+    margin: f64,
+    /// Half the summed lengths of the reduced vectors: every point has a lattice point this near.
+    covering: f64,
+    frac: Vec<Vec3>,
+    /// Fractional coordinates in the reduced cell, in [0, 1).
+    wrapped: Vec<Vec3>,
+    /// Wrapped positions in the frame.
+    position: Vec<Vec3>,
+    /// Given-cell shift that carries atom i from where it was given to where it was wrapped.
+    home: Vec<[i64; 3]>,
+    site: Vec<i32>,
+}
+
+impl Default for SearchCell {
+    fn default() -> Self {
+        let zero = [[0.0; 3]; 3];
+        Self {
+            given: zero,
+            transform: INT_IDENTITY,
+            is_given: true,
+            frame: zero,
+            inverse_diagonal: [0.0; 3],
+            spacings: [0.0; 3],
+            margin: 0.0,
+            covering: 0.0,
+            frac: vec![],
+            wrapped: vec![],
+            position: vec![],
+            home: vec![],
+            site: vec![],
+        }
+    }
+}
+
+impl SearchCell {
+    /// Reduce the cell and wrap the atoms of one crystal.
+    pub fn load(&mut self, given: &Mat3, frac: &[Vec3], site: Option<&[i32]>) {
+        self.load_cell(given);
+        let into_reduced = to_float(&unimodular_inverse(&self.transform));
+        self.frac.clear();
+        self.frac.extend_from_slice(frac);
+        self.wrapped.clear();
+        self.position.clear();
+        self.home.clear();
+        for x in frac {
+            // First in the given cell, where it is exact however far the atom lies, then in the reduced one.
+            let first = x.map(floor_int);
+            let inside = [0, 1, 2].map(|c| x[c] - first[c] as f64);
+            let mut reduced = inside;
+            let mut home = [0, 1, 2].map(|c| -first[c]);
+            if !self.is_given {
+                reduced = row_times(inside, &into_reduced);
+                let second = reduced.map(floor_int);
+                reduced = [0, 1, 2].map(|c| reduced[c] - second[c] as f64);
+                let back = int_row_times(second, &self.transform);
+                home = [0, 1, 2].map(|c| home[c] - back[c]);
+            }
+            self.position.push(row_times(reduced, &self.frame));
+            self.wrapped.push(reduced);
+            self.home.push(home);
+        }
+        self.site.clear();
+        self.site.extend_from_slice(site.unwrap_or_default());
+    }
+
+    fn load_cell(&mut self, given: &Mat3) {
+        let mut reduction = lattice::reduce(given);
+        self.is_given = reduction.transform == INT_IDENTITY;
+        if !self.is_given {
+            // Shortest vector last: the innermost loop then runs along the densest rows.
+            reduction.rows.swap(0, 2);
+            reduction.transform.swap(0, 2);
+        }
+        self.given = *given;
+        self.transform = reduction.transform;
+        self.frame = triangular(&reduction.rows);
+        self.inverse_diagonal = [0, 1, 2].map(|a| 1.0 / self.frame[a][a]);
+        let rows = &reduction.rows;
+        let volume = self.frame[0][0] * self.frame[1][1] * self.frame[2][2];
+        self.spacings = [0, 1, 2].map(|a| {
+            let face = crate::math::cross(rows[(a + 1) % 3], rows[(a + 2) % 3]);
+            volume / norm(face)
+        });
+        let total: f64 = rows.iter().map(|row| norm(*row)).sum();
+        self.covering = 0.5 * total;
+        // Coordinates are accurate to some 1e-11 of the lengths even in the worst accepted cell.
+        self.margin = 1e-9 * (1.0 + total);
+    }
+
+    /// Number of atoms.
+    pub fn len(&self) -> usize {
+        self.frac.len()
+    }
+
+    /// Volume in cubic angstrom.
+    pub fn volume(&self) -> f64 {
+        self.frame[0][0] * self.frame[1][1] * self.frame[2][2]
+    }
+
+    /// Every point of space has a lattice point within this distance.
+    pub fn covering_radius(&self) -> f64 {
+        self.covering
+    }
+
+    pub(super) fn spacings(&self) -> Vec3 {
+        self.spacings
+    }
+
+    pub(super) fn wrapped(&self) -> &[Vec3] {
+        &self.wrapped
+    }
+
+    pub(super) fn positions(&self) -> &[Vec3] {
+        &self.position
+    }
+
+    pub(super) fn frame(&self) -> &Mat3 {
+        &self.frame
+    }
+
+    /// Search radius that surely holds everything at `distance <= limit`.
+    #[inline]
+    pub(super) fn reach(&self, limit: f64) -> f64 {
+        limit * (1.0 + 1e-9) + self.margin
+    }
+
+    /// Whether [`Self::pair`] visits in rising order of shifts.
+    pub fn visits_in_order(&self) -> bool {
+        self.is_given
+    }
+
+    /// Visit all images of atom j within `limit` of atom i; the atom itself and its mixed-site partners excepted.
+    #[inline]
+    pub fn pair(&self, i: usize, j: usize, limit: f64, mut visit: impl FnMut(Neighbor)) {
+        let reach = self.reach(limit);
+        let square = reach * reach;
+        let (rows, inverse) = (&self.frame, &self.inverse_diagonal);
+        let base = sub(self.position[j], self.position[i]);
+        let first = ceil_int((-reach - base[0]) * inverse[0]);
+        let last = floor_int((reach - base[0]) * inverse[0]);
+        for n0 in first..=last {
+            let t = n0 as f64;
+            let x = base[0] + t * rows[0][0];
+            let (y0, z0) = (base[1] + t * rows[0][1], base[2] + t * rows[0][2]);
+            let left = (square - x * x).max(0.0);
+            let half = left.sqrt();
+            let first = ceil_int((-half - y0) * inverse[1]);
+            let last = floor_int((half - y0) * inverse[1]);
+            for n1 in first..=last {
+                let t = n1 as f64;
+                let y = y0 + t * rows[1][1];
+                let z = z0 + t * rows[1][2];
+                let half = (left - y * y).max(0.0).sqrt();
+                let first = ceil_int((-half - z) * inverse[2]);
+                let last = floor_int((half - z) * inverse[2]);
+                for n2 in first..=last {
+                    self.offer(i, j, [n0, n1, n2], limit, &mut visit);
+                }
+            }
+        }
+    }
+
+    /// Hand over the image of j at reduced translation n, if it is a neighbour by the given coordinates.
+    #[inline]
+    pub(super) fn offer(&self, i: usize, j: usize, n: [i64; 3], limit: f64, visit: &mut impl FnMut(Neighbor)) {
+        let n = if self.is_given { n } else { int_row_times(n, &self.transform) };
+        let (from, to) = (self.home[i], self.home[j]);
+        let shift = [0, 1, 2].map(|c| n[c] + to[c] - from[c]);
+        let (here, there) = (&self.frac[i], &self.frac[j]);
+        // Antisymmetric in floating point too: the reverse edge is the exact negative.
+        let delta = [0, 1, 2].map(|c| (there[c] - here[c]) + shift[c] as f64);
+        let vector = row_times(delta, &self.given);
+        let distance = dot(vector, vector).sqrt();
+        if distance > limit {
+            return;
+        }
+        if distance <= DISTANCE_SLACK && self.is_same_site(i, j) {
+            return;
+        }
+        visit(Neighbor { vector, distance, shift: shift.map(|x| x as i32), j: j as u32 });
+    }
+
+    fn is_same_site(&self, i: usize, j: usize) -> bool {
+        i == j || (!self.site.is_empty() && self.site[i] == self.site[j])
+    }
+}

@@ -1,0 +1,20 @@
+//! Periodic neighbours, exact for any cell.
+//!
+//! The cell is Minkowski-reduced and the atoms wrapped inside, so that sheared cells and far coordinates cost nothing;
+//! each pair's images are then the lattice points of a ball, solved axis by axis in a triangular frame. What is found is
+//! mapped back: shifts, vectors and distances are those of the cell and the coordinates as given.
+
+mod cell;
+mod edges;
+mod grid;
+mod nearest;
+mod pairs;
+mod plan;
+mod radius;
+mod symmetrize;
+
+pub use cell::DISTANCE_SLACK;
+pub use edges::Edges;
+pub use nearest::{NearestMode, NearestOptions, nearest_neighbors};
+pub use crate::order::TIE_GAP;
+pub use radius::{RadiusOptions, neighbors};

@@ -1,0 +1,132 @@
+//! Small crystals: every pair of rows is searched once and read from both ends.
+
+use super::cell::{Neighbor, SearchCell};
+
+/// Neighbours found for all `i <= j` of one crystal. `find` reuses the memory of the crystal before.
+#[derive(Debug, Default)]
+pub struct Pairs {
+    atoms: usize,
+    /// Runs of one pair in rising order of shift, pairs in the order (0,0), (0,1), ..., (1,1), ...
+    found: Vec<Neighbor>,
+    /// Where the run of each pair begins in `found`, and the end of the last.
+    starts: Vec<u32>,
+}
+
+/// Which of the found neighbours belong to one atom, in the order (j, shift).
+#[derive(Debug, Default)]
+pub struct List {
+    atom: u32,
+    /// Position in `found`, with the other end's row, and whether the edge is read backwards.
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    at: u32,
+    /// The row j when read backwards, else `u32::MAX`.
+    back: u32,
+}
+
+impl List {
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Keep the entries for which `keep(position)` holds.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        self.entries.retain(|entry| keep(entry.at as usize));
+    }
+
+}
+
+impl Pairs {
+    /// Search all pairs of a crystal.
+    pub fn find(&mut self, cell: &SearchCell, limit: f64, self_images: bool) {
+        self.atoms = cell.len();
+        self.found.clear();
+        self.starts.clear();
+        let found = &mut self.found;
+        for i in 0..self.atoms {
+            for j in i..self.atoms {
+                let start = found.len();
+                self.starts.push(start as u32);
+                if i == j && !self_images {
+                    continue;
+                }
+                cell.pair(i, j, limit, |edge| found.push(edge));
+                if !cell.visits_in_order() {
+                    sort_short(&mut found[start..]);
+                }
+            }
+        }
+        self.starts.push(found.len() as u32);
+    }
+
+    fn run(&self, i: usize, j: usize) -> std::ops::Range<u32> {
+        let pair = i * self.atoms - i * i.saturating_sub(1) / 2 + (j - i);
+        self.starts[pair]..self.starts[pair + 1]
+    }
+
+    /// Edges that the lists of all atoms will have.
+    pub fn num_edges(&self, half: bool) -> usize {
+        let own: usize = (0..self.atoms).map(|i| self.run(i, i).len()).sum();
+        if half { self.found.len() - own / 2 } else { 2 * self.found.len() - own }
+    }
+
+    /// Neighbours of atom i, or only those of a half list.
+    pub fn list(&self, i: usize, half: bool, list: &mut List) {
+        list.atom = i as u32;
+        list.entries.clear();
+        if !half {
+            for j in 0..i {
+                // Negation turns the order of shifts round.
+                let run = self.run(j, i).rev();
+                list.entries.extend(run.map(|at| Entry { at, back: j as u32 }));
+            }
+        }
+        if self.atoms == 0 {
+            return;
+        }
+        let (own, end) = (self.run(i, i), self.run(i, self.atoms - 1).end);
+        // Own images come in pairs +-n in rising order: the upper half is the positive one.
+        let start = if half { own.start + (own.len() / 2) as u32 } else { own.start };
+        list.entries.extend((start..end).map(|at| Entry { at, back: u32::MAX }));
+    }
+
+    /// Distance of entry p.
+    #[inline]
+    pub fn distance(&self, list: &List, p: usize) -> f64 {
+        self.found[list.entries[p].at as usize].distance
+    }
+
+    /// Distance of what was found at a position.
+    #[inline]
+    pub fn distance_at(&self, at: usize) -> f64 {
+        self.found[at].distance
+    }
+
+    /// Entry p as an edge of its atom.
+    #[inline]
+    pub fn edge(&self, list: &List, p: usize) -> Neighbor {
+        let entry = list.entries[p];
+        let edge = &self.found[entry.at as usize];
+        if entry.back == u32::MAX { *edge } else { edge.reversed(entry.back) }
+    }
+}
+
+/// Insertion sort by shift: runs hold a handful of images.
+fn sort_short(run: &mut [Neighbor]) {
+    if run.len() > 40 {
+        run.sort_unstable_by_key(|edge| edge.shift);
+        return;
+    }
+    for end in 1..run.len() {
+        let edge = run[end];
+        let mut at = end;
+        while at > 0 && run[at - 1].shift > edge.shift {
+            run[at] = run[at - 1];
+            at -= 1;
+        }
+        run[at] = edge;
+    }
+}

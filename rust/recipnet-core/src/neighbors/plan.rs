@@ -1,0 +1,163 @@
+//! Cutting a batch into stretches of work, and refusing what would be too large.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::cell::{DISTANCE_SLACK, SearchCell};
+use super::grid::Grid;
+use crate::batch::BatchView;
+use crate::error::{LimitError, Result};
+use crate::parallel;
+
+/// Crystals of more atoms than this are searched through bins, atom by atom.
+pub const LARGE: usize = 300;
+/// Atoms of a large crystal that make one stretch.
+const BLOCK: usize = 512;
+
+/// A stretch of consecutive atoms.
+#[derive(Debug, Clone)]
+pub enum Stretch {
+    /// Whole small crystals.
+    Small(Range<usize>),
+    /// Some atoms (numbered in the crystal) of a large crystal.
+    Large { crystal: usize, atoms: Range<usize> },
+}
+
+/// A large crystal made ready once for all its stretches.
+#[derive(Debug)]
+pub struct Large {
+    pub cell: SearchCell,
+    pub grid: Grid,
+}
+
+/// How a batch is worked on.
+#[derive(Debug)]
+pub struct Plan {
+    pub stretches: Vec<Stretch>,
+    pub workers: usize,
+    large: Vec<(usize, Large)>,
+}
+
+impl Plan {
+    /// Cut a batch of which crystal b is expected to give about `estimate(b)` edges.
+    pub fn new(
+        batch: &BatchView,
+        threads: Option<usize>,
+        bin_width: f64,
+        estimate: impl Fn(usize) -> f64,
+    ) -> Result<Self> {
+        // Some 30 ns an edge and 20 ns a pair; only the order of magnitude matters.
+        let cost = |b: usize| {
+            let atoms = batch.atoms(b).len() as f64;
+            1000.0 + 30.0 * estimate(b) + if atoms > LARGE as f64 { 2000.0 * atoms } else { 20.0 * atoms * atoms }
+        };
+        let total: f64 = (0..batch.len()).map(cost).sum();
+        let workers = parallel::workers(threads, total)?;
+        // One stretch when serial: its buffers are then the result. Else enough to share evenly.
+        let share = if workers == 1 { f64::INFINITY } else { (total / (8 * workers) as f64).max(50_000.0) };
+        let mut stretches = Vec::new();
+        let mut large = Vec::new();
+        let (mut start, mut sum) = (0, 0.0);
+        for b in 0..batch.len() {
+            let atoms = batch.atoms(b).len();
+            if atoms > LARGE {
+                if start < b {
+                    stretches.push(Stretch::Small(start..b));
+                }
+                large.push(b);
+                let blocks = (0..atoms).step_by(BLOCK).map(|a| a..(a + BLOCK).min(atoms));
+                stretches.extend(blocks.map(|atoms| Stretch::Large { crystal: b, atoms }));
+                (start, sum) = (b + 1, 0.0);
+                continue;
+            }
+            sum += cost(b);
+            if sum >= share {
+                stretches.push(Stretch::Small(start..b + 1));
+                (start, sum) = (b + 1, 0.0);
+            }
+        }
+        if start < batch.len() {
+            stretches.push(Stretch::Small(start..batch.len()));
+        }
+        let large = parallel::try_map(large.len(), workers, |at| {
+            let mut cell = SearchCell::default();
+            load(&mut cell, batch, large[at]);
+            let grid = Grid::new(&cell, bin_width);
+            Ok((large[at], Large { cell, grid }))
+        })?;
+        Ok(Self { stretches, workers, large })
+    }
+
+    /// What was made ready for a large crystal.
+    pub fn large(&self, crystal: usize) -> &Large {
+        let at = self.large.partition_point(|(b, _)| *b < crystal);
+        &self.large[at].1
+    }
+
+    /// Whether any crystal goes through bins.
+    pub fn has_large(&self) -> bool {
+        !self.large.is_empty()
+    }
+}
+
+/// Make crystal b of a batch ready.
+pub fn load(cell: &mut SearchCell, batch: &BatchView, crystal: usize) {
+    let frac = &batch.frac_coords()[batch.atoms(crystal)];
+    cell.load(batch.lattices()[crystal].rows(), frac, batch.site(crystal));
+}
+
+/// Volume of a ball.
+pub fn ball(radius: f64) -> f64 {
+    4.0 / 3.0 * std::f64::consts::PI * radius * radius * radius
+}
+
+/// Running total of edges that refuses to pass the limit.
+#[derive(Debug)]
+pub struct Budget {
+    limit: u64,
+    used: AtomicU64,
+    expected: f64,
+    what: String,
+}
+
+impl Budget {
+    /// `expected` is the estimate that the message names.
+    pub fn new(limit: u64, expected: f64, what: String) -> Self {
+        // Positions in lists are 32-bit numbers.
+        let limit = limit.min(u64::from(u32::MAX));
+        Self { limit, used: AtomicU64::new(0), expected, what }
+    }
+
+    /// Count edges in.
+    pub fn take(&self, edges: usize) -> Result<()> {
+        let before = self.used.fetch_add(edges as u64, Ordering::Relaxed);
+        if before.saturating_add(edges as u64) > self.limit { Err(self.refusal(None).into()) } else { Ok(()) }
+    }
+
+    /// The error; the same whichever thread meets the limit.
+    pub fn refusal(&self, crystal: Option<usize>) -> LimitError {
+        let needed = self.expected.max(self.limit as f64 + 1.0);
+        LimitError {
+            message: format!(
+                "{}: more than max_edges = {} edges (about {needed:.2e}); take smaller batches, ask for less, or raise \
+                 max_edges",
+                self.what, self.limit
+            ),
+            name: "max_edges",
+            limit: self.limit,
+            needed,
+            crystal,
+        }
+    }
+}
+
+/// Edges that crystal b surely has within a radius, from the volume that lattice points must fill.
+pub fn at_least(cell: &SearchCell, cutoff: f64, pairs: f64) -> f64 {
+    let inner = cutoff - cell.covering_radius();
+    if inner <= 0.0 { 0.0 } else { pairs * (ball(inner) / cell.volume() - 1.0).max(0.0) }
+}
+
+/// Cut-off with the slack that all lists share.
+pub fn with_slack(cutoff: f64) -> f64 {
+    cutoff + DISTANCE_SLACK
+}

@@ -1,0 +1,159 @@
+//! The order of rows: distance first; in a run of ties (gaps of at most 1e-9 angstrom) what the caller says.
+
+/// Distances that follow each other with gaps up to this are one tie.
+pub const TIE_GAP: f64 = 1e-9;
+
+/// Distances are binned to 2^-32 angstrom for sorting: finer than the gap, coarser than rounding.
+const BINS_PER_UNIT: f64 = 4_294_967_296.0;
+const INDEX_BITS: u32 = 16;
+
+/// Sorts positions 0..n of a list by distance with ties. Holds the memory between lists.
+#[derive(Debug, Default)]
+pub struct Sorter {
+    keys: Vec<u64>,
+    wide: Vec<(u64, u32)>,
+    order: Vec<u32>,
+}
+
+impl Sorter {
+    /// Positions in order. `before(p, q)` tells whether position p goes before q inside a tie.
+    ///
+    /// `distance` must be finite and not negative.
+    pub fn sort(
+        &mut self,
+        count: usize,
+        distance: impl Fn(usize) -> f64,
+        tie: impl Fn(usize, usize) -> std::cmp::Ordering,
+    ) -> &[u32] {
+        self.order.clear();
+        if count <= 1 << INDEX_BITS {
+            // One integer per row: the binned distance above, the position below.
+            self.keys.clear();
+            let limit = (1u64 << (64 - INDEX_BITS)) as f64;
+            let mut fits = true;
+            self.keys.extend((0..count).map(|p| {
+                let bin = distance(p) * BINS_PER_UNIT;
+                fits &= bin < limit;
+                (bin as u64) << INDEX_BITS | p as u64
+            }));
+            if fits {
+                self.keys.sort_unstable();
+                let mask = (1u64 << INDEX_BITS) - 1;
+                self.order.extend(self.keys.iter().map(|key| (key & mask) as u32));
+                self.sort_ties(&distance, &tie);
+                return &self.order;
+            }
+        }
+        // Not negative, so the bits of the float sort as the float does.
+        self.wide.clear();
+        self.wide.extend((0..count).map(|p| (distance(p).to_bits(), p as u32)));
+        self.wide.sort_unstable();
+        self.order.extend(self.wide.iter().map(|(_, p)| *p));
+        self.sort_ties(&distance, &tie);
+        &self.order
+    }
+
+    fn sort_ties(
+        &mut self,
+        distance: &impl Fn(usize) -> f64,
+        tie: &impl Fn(usize, usize) -> std::cmp::Ordering,
+    ) {
+        let order = &mut self.order;
+        let count = order.len();
+        let at = |order: &[u32], p: usize| distance(order[p] as usize);
+        let mut start = 0;
+        while start < count {
+            let mut farthest = at(order, start);
+            let mut end = start + 1;
+            while end < count {
+                let next = at(order, end);
+                if next - farthest > TIE_GAP && !bin_mate_joins(order, end, farthest, distance) {
+                    break;
+                }
+                farthest = farthest.max(next);
+                end += 1;
+            }
+            if end - start > 1 {
+                let run = &mut order[start..end];
+                let compare = |p: &u32, q: &u32| tie(*p as usize, *q as usize);
+                if !run.is_sorted_by(|p, q| compare(p, q).is_lt()) {
+                    run.sort_unstable_by(compare);
+                }
+            }
+            start = end;
+        }
+    }
+}
+
+/// Rows of one bin are not sorted among themselves: does a later one of the same bin reach back over the gap?
+#[cold]
+fn bin_mate_joins(order: &[u32], at: usize, farthest: f64, distance: &impl Fn(usize) -> f64) -> bool {
+    let width = 1.0 / BINS_PER_UNIT;
+    let here = distance(order[at] as usize);
+    if here - farthest > TIE_GAP + width {
+        return false;
+    }
+    order[at + 1..]
+        .iter()
+        .map(|&p| distance(p as usize))
+        .take_while(|&d| d <= here + width)
+        .any(|d| d - farthest <= TIE_GAP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Exact twin: full sort by distance, then runs.
+    fn twin(distances: &[f64], label: &[u32]) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..distances.len() as u32).collect();
+        order.sort_by(|&p, &q| distances[p as usize].total_cmp(&distances[q as usize]));
+        let mut start = 0;
+        while start < order.len() {
+            let mut end = start + 1;
+            while end < order.len()
+                && distances[order[end] as usize] - distances[order[end - 1] as usize] <= TIE_GAP
+            {
+                end += 1;
+            }
+            order[start..end].sort_by_key(|&p| label[p as usize]);
+            start = end;
+        }
+        order
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_exact_rule(
+            steps in prop::collection::vec(prop::sample::select(vec![0.0, 1e-16, 1e-10, 3e-10, 9e-10, 1.1e-9, 0.5]), 0..80),
+            seed in any::<u64>(),
+            offset in prop::sample::select(vec![0.0, 2.5, 1e5]),
+        ) {
+            let mut distances: Vec<f64> = steps
+                .iter()
+                .scan(offset, |d, step| { *d += step; Some(*d) })
+                .collect();
+            let mut label: Vec<u32> = (0..distances.len() as u32).collect();
+            let mut state = seed | 1;
+            for p in (1..distances.len()).rev() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                distances.swap(p, (state >> 33) as usize % (p + 1));
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                label.swap(p, (state >> 33) as usize % (p + 1));
+            }
+            let mut sorter = Sorter::default();
+            let order = sorter.sort(distances.len(), |p| distances[p], |p, q| label[p].cmp(&label[q]));
+            prop_assert_eq!(order, &twin(&distances, &label)[..]);
+        }
+    }
+
+    #[test]
+    fn long_lists_take_the_wide_path() {
+        let distances: Vec<f64> = (0..70_000u32).map(|p| f64::from(p * 7919 % 70_000) * 0.01).collect();
+        let label: Vec<u32> = (0..70_000).collect();
+        let mut sorter = Sorter::default();
+        let order = sorter.sort(distances.len(), |p| distances[p], |p, q| label[p].cmp(&label[q])).to_vec();
+        assert_eq!(order, twin(&distances, &label));
+    }
+}

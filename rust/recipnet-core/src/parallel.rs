@@ -1,0 +1,230 @@
+//! Threads: one lazily built pool for the process, and the only file that names rayon.
+//!
+//! - Size: the environment variable `RECIPNET_NUM_THREADS`, else the CPUs this process may use (affinity mask and
+//!   cgroup quota included, as `std::thread::available_parallelism` reads them). A value that is not a number from 1
+//!   to 1024 is refused with an error at the first parallel call.
+//! - Fork: a forked child has none of its parent's threads. The process that loaded the crate or built the pool is
+//!   remembered, and any other process works serially without touching the pool.
+//! - A `threads` argument limits one call; it never makes the pool larger.
+//! - Results are placed by index, so they do not depend on which thread made them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use crate::error::{ArgumentError, Error, Result};
+
+/// Environment variable that sets the size of the pool.
+pub const NUM_THREADS_VARIABLE: &str = "RECIPNET_NUM_THREADS";
+const MAX_THREADS: usize = 1024;
+/// Waking the pool costs some ten microseconds: less work than this (nanoseconds) stays on the calling thread.
+const SERIAL_BELOW_NANOS: f64 = 100_000.0;
+
+static OWNER: AtomicU32 = AtomicU32::new(0);
+static POOL: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
+
+/// Remember this process as the one that may use threads; a fork of it will work serially.
+///
+/// Called when a host loads the crate. Without it, the first parallel call does the same.
+pub fn remember_process() {
+    let _ = OWNER.compare_exchange(0, std::process::id(), Ordering::SeqCst, Ordering::SeqCst);
+}
+
+/// Whether this process is a fork of the one that may use threads.
+#[must_use]
+pub fn is_forked() -> bool {
+    let owner = OWNER.load(Ordering::SeqCst);
+    owner != 0 && owner != std::process::id()
+}
+
+/// Threads that a call without a `threads` argument may use: 1 in a forked child.
+///
+/// # Errors
+/// [`ArgumentError`] when `RECIPNET_NUM_THREADS` is not a number from 1 to 1024.
+pub fn num_threads() -> Result<usize> {
+    if is_forked() {
+        return Ok(1);
+    }
+    match POOL.get() {
+        Some(pool) => Ok(pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)),
+        None => configured_threads(std::env::var(NUM_THREADS_VARIABLE).ok().as_deref()),
+    }
+}
+
+fn configured_threads(value: Option<&str>) -> Result<usize> {
+    let Some(text) = value else {
+        return Ok(std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_THREADS));
+    };
+    match text.trim().parse::<usize>() {
+        Ok(n @ 1..=MAX_THREADS) => Ok(n),
+        _ => Err(Error::Argument(ArgumentError {
+            name: NUM_THREADS_VARIABLE,
+            value: format!("{text:?}"),
+            message: format!("must be a whole number from 1 to {MAX_THREADS}, or unset for all available CPUs"),
+        })),
+    }
+}
+
+fn pool() -> Result<Option<&'static rayon::ThreadPool>> {
+    remember_process();
+    if is_forked() {
+        return Ok(None);
+    }
+    if POOL.get().is_none() {
+        let threads = configured_threads(std::env::var(NUM_THREADS_VARIABLE).ok().as_deref())?;
+        POOL.get_or_init(|| {
+            if threads == 1 {
+                return None;
+            }
+            // A system that refuses threads still gets its answer, serially.
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .thread_name(|i| format!("recipnet-{i}"))
+                .build()
+                .ok()
+        });
+    }
+    Ok(POOL.get().and_then(Option::as_ref))
+}
+
+/// Threads that a call with this `threads` argument and this much work would use.
+///
+/// # Errors
+/// [`ArgumentError`] when `threads` is 0 or the environment variable is bad.
+pub fn workers(threads: Option<usize>, nanos: f64) -> Result<usize> {
+    if threads == Some(0) {
+        return Err(Error::Argument(ArgumentError {
+            name: "threads",
+            value: "0".into(),
+            message: "must be at least 1, or None for the pool's size".into(),
+        }));
+    }
+    if threads == Some(1) || nanos < SERIAL_BELOW_NANOS {
+        return Ok(1);
+    }
+    let size = num_threads()?;
+    Ok(threads.map_or(size, |n| n.min(size)))
+}
+
+/// `(0..count).map(f)` on up to `workers` threads; results lie by index. The first error by index is returned.
+///
+/// Items are taken one by one from a shared counter, so make each worth some microseconds. A panic in `f` is carried
+/// to the caller.
+///
+/// # Errors
+/// The error of the lowest failing index.
+pub fn try_map<R, F>(count: usize, workers: usize, f: F) -> Result<Vec<R>>
+where
+    R: Send,
+    F: Fn(usize) -> Result<R> + Sync,
+{
+    let workers = workers.min(count);
+    let pool = if workers > 1 { pool()? } else { None };
+    let Some(pool) = pool else {
+        return (0..count).map(f).collect();
+    };
+    let next = AtomicUsize::new(0);
+    let slots: Mutex<Vec<Option<Result<R>>>> = Mutex::new((0..count).map(|_| None).collect());
+    let panic = Mutex::new(None);
+    let work = || {
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    break;
+                }
+                let value = f(index);
+                if value.is_err() {
+                    // Lower indices are already taken by some thread and will be finished.
+                    next.store(count, Ordering::Relaxed);
+                }
+                slots.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[index] = Some(value);
+            }
+        }));
+        if let Err(payload) = result {
+            next.store(count, Ordering::Relaxed);
+            *panic.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(payload);
+        }
+    };
+    pool.scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|_| work());
+        }
+    });
+    if let Some(payload) = panic.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        std::panic::resume_unwind(payload);
+    }
+    let slots = slots.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // Untaken items exist only behind an error, which comes first.
+    slots.into_iter().map_while(|slot| slot).collect()
+}
+
+/// Run `f` on every item, which it owns, on up to `workers` threads.
+///
+/// # Errors
+/// Only when the pool cannot be had; see [`num_threads`].
+pub fn for_each<T: Send>(items: Vec<T>, workers: usize, f: impl Fn(T) + Sync) -> Result<()> {
+    let cells: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+    try_map(cells.len(), workers, |index| {
+        let item = cells[index].lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(item) = item {
+            f(item);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_variable_is_refused_and_a_good_one_is_obeyed() {
+        for text in ["", "0", "-1", "many", "1.5", "1025"] {
+            let error = configured_threads(Some(text)).unwrap_err();
+            assert!(error.to_string().contains(NUM_THREADS_VARIABLE), "{error}");
+        }
+        assert_eq!(configured_threads(Some(" 7 ")).unwrap(), 7);
+        assert!(configured_threads(None).unwrap() >= 1);
+    }
+
+    #[test]
+    fn results_lie_by_index() {
+        let serial = try_map(1000, 1, |i| Ok(i * i)).unwrap();
+        let parallel = try_map(1000, 4, |i| Ok(i * i)).unwrap();
+        assert_eq!(serial, parallel);
+    }
+
+    #[test]
+    fn the_lowest_error_wins() {
+        let fail = |i: usize| {
+            if i % 10 == 3 {
+                return Err(Error::Argument(ArgumentError {
+                    name: "i",
+                    value: i.to_string(),
+                    message: String::new(),
+                }));
+            }
+            Ok(i)
+        };
+        for workers in [1, 4] {
+            let error = try_map(100, workers, fail).unwrap_err();
+            assert!(error.to_string().contains("i = 3"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_survives() {
+        let result = catch_unwind(|| try_map(8, 4, |i| if i == 5 { panic!("five") } else { Ok(i) }));
+        assert!(result.is_err());
+        assert_eq!(try_map(8, 4, Ok).unwrap().len(), 8);
+    }
+
+    #[test]
+    fn zero_threads_are_refused() {
+        assert!(workers(Some(0), 1e9).is_err());
+        assert_eq!(workers(Some(1), 1e9).unwrap(), 1);
+        assert_eq!(workers(None, 0.0).unwrap(), 1);
+    }
+}

@@ -1,0 +1,107 @@
+//! The reflections of a ball, row by row: no index box is tested.
+
+use crate::lattice::Lattice;
+use crate::math::{Mat3, ceil_int, floor_int, triangular};
+
+/// Shells on the boundary belong to the ball: `1/d <= (1 + 1e-9) / d_min`.
+pub const BOUNDARY_TOLERANCE: f64 = 1e-9;
+
+/// Visit the rows (h, k, l from .. to) of all reflections with `d >= d_min` but (0, 0, 0), in rising order.
+///
+/// With `half`, one of each pair +-h: the one whose first non-zero index is positive.
+pub fn rows(lattice: &Lattice, d_min: f64, half: bool, mut visit: impl FnMut(i32, i32, i32, i32)) {
+    let frame: Mat3 = triangular(lattice.reciprocal());
+    let inverse = [0, 1, 2].map(|a| 1.0 / frame[a][a]);
+    let radius = (1.0 + BOUNDARY_TOLERANCE) / d_min;
+    let square = radius * radius;
+    let h_max = floor_int(radius * inverse[0]);
+    for h in if half { 0 } else { -h_max }..=h_max {
+        let t = h as f64;
+        let x = t * frame[0][0];
+        let (y0, z0) = (t * frame[0][1], t * frame[0][2]);
+        let left = (square - x * x).max(0.0);
+        let reach = left.sqrt();
+        let first = ceil_int((-reach - y0) * inverse[1]);
+        let last = floor_int((reach - y0) * inverse[1]);
+        for k in if half && h == 0 { 0 } else { first }..=last {
+            let t = k as f64;
+            let y = y0 + t * frame[1][1];
+            let z = z0 + t * frame[1][2];
+            let reach = (left - y * y).max(0.0).sqrt();
+            let mut from = ceil_int((-reach - z) * inverse[2]);
+            let to = floor_int((reach - z) * inverse[2]);
+            if h == 0 && k == 0 {
+                if !half && from < 0 {
+                    visit(0, 0, from as i32, -1);
+                }
+                from = 1;
+            }
+            if from <= to {
+                visit(h as i32, k as i32, from as i32, to as i32);
+            }
+        }
+    }
+}
+
+/// Expected number of reflections of the full ball: its volume over that of the reciprocal cell.
+pub fn expected(lattice: &Lattice, d_min: f64) -> f64 {
+    4.0 / 3.0 * std::f64::consts::PI * lattice.volume() / (d_min * d_min * d_min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::{norm, row_times};
+    use proptest::prelude::*;
+
+    /// All indices of a box that surely holds the ball.
+    fn twin(lattice: &Lattice, d_min: f64, half: bool) -> Vec<[i32; 3]> {
+        let bound = lattice.lengths().map(|a| (a / d_min * (1.0 + 1e-6)) as i32 + 1);
+        let mut out = Vec::new();
+        for h in -bound[0]..=bound[0] {
+            for k in -bound[1]..=bound[1] {
+                for l in -bound[2]..=bound[2] {
+                    let hkl = [h, k, l];
+                    let s = norm(row_times(hkl.map(f64::from), lattice.reciprocal()));
+                    let wanted = if half { hkl > [0; 3] } else { hkl != [0; 3] };
+                    if wanted && s <= (1.0 + BOUNDARY_TOLERANCE) / d_min {
+                        out.push(hkl);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn scan(lattice: &Lattice, d_min: f64, half: bool) -> Vec<[i32; 3]> {
+        let mut out = Vec::new();
+        rows(lattice, d_min, half, |h, k, from, to| out.extend((from..=to).map(|l| [h, k, l])));
+        out
+    }
+
+    #[test]
+    fn shells_on_the_boundary_are_whole() {
+        let cubic = Lattice::from_parameters(4.2, 4.2, 4.2, 90.0, 90.0, 90.0).unwrap();
+        // h^2 + k^2 + l^2 <= 9: 6 + 12 + 8 + 6 + 24 + 24 + 12 + (24 + 6).
+        assert_eq!(scan(&cubic, 1.4, false).len(), 122);
+        assert_eq!(scan(&cubic, 1.4, true).len(), 61);
+        let hexagonal = Lattice::from_parameters(3.0, 3.0, 5.0, 90.0, 90.0, 120.0).unwrap();
+        let d_100 = 3.0 * 0.75f64.sqrt();
+        assert_eq!(scan(&hexagonal, d_100, false).iter().filter(|h| h[2] == 0).count(), 6);
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_box(
+            lengths in prop::array::uniform3(0.5..9.0f64),
+            angles in prop::array::uniform3(25.0..155.0f64),
+            d_min in 0.6..4.0f64,
+            half in any::<bool>(),
+        ) {
+            let cell = Lattice::from_parameters(lengths[0], lengths[1], lengths[2], angles[0], angles[1], angles[2]);
+            prop_assume!(cell.is_ok());
+            let lattice = cell.unwrap();
+            prop_assert_eq!(scan(&lattice, d_min, half), twin(&lattice, d_min, half));
+        }
+    }
+}

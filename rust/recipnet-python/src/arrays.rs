@@ -1,0 +1,123 @@
+//! NumPy arrays in and out, and the one place where Python's lock is let go.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use numpy::ndarray::{Array2, Array3};
+use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use recipnet_core::batch::BatchView;
+use recipnet_core::error::{CrystalError, Error, Result};
+use recipnet_core::math::{Mat3, Vec3};
+
+use crate::error::CoreError;
+
+/// Run core code without Python's lock. A panic, which would be a bug, becomes a `RuntimeError`.
+pub fn compute<R: Send>(py: Python<'_>, work: impl FnOnce() -> Result<R> + Send) -> PyResult<R> {
+    match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
+        Ok(result) => result.map_err(|error| CoreError(error).into()),
+        Err(payload) => {
+            let text = payload
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| payload.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            Err(PyRuntimeError::new_err(format!("internal error in recipnet's core, please report it: {text}")))
+        }
+    }
+}
+
+fn shape_error(field: &'static str, message: String) -> PyErr {
+    CoreError(Error::Crystal(CrystalError { message, field, crystal: None, row: None, value: None })).into()
+}
+
+/// The values of a C-contiguous array.
+pub fn slice<'a, T: Element>(field: &'static str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    array.as_slice().map_err(|_| shape_error(field, format!("{field} is not contiguous")))
+}
+
+/// The rows of a C-contiguous (N, 3) array.
+pub fn rows<'a, T: Element>(field: &'static str, array: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [[T; 3]]> {
+    let flat = array.as_slice().map_err(|_| shape_error(field, format!("{field} is not contiguous")))?;
+    match flat.as_chunks::<3>() {
+        (rows, []) if array.as_array().ncols() == 3 => Ok(rows),
+        _ => Err(shape_error(field, format!("{field} has shape {:?}, (N, 3) is needed", array.as_array().shape()))),
+    }
+}
+
+/// The matrices of a C-contiguous (N, 3, 3) array.
+pub fn matrices<'a, T: Element>(
+    field: &'static str,
+    array: &'a PyReadonlyArray3<'_, T>,
+) -> PyResult<&'a [[[T; 3]; 3]]> {
+    let flat = array.as_slice().map_err(|_| shape_error(field, format!("{field} is not contiguous")))?;
+    let shape = array.as_array().shape().to_vec();
+    match flat.as_chunks::<3>().0.as_chunks::<3>() {
+        (matrices, []) if shape[1..] == [3, 3] => Ok(matrices),
+        _ => Err(shape_error(field, format!("{field} has shape {shape:?}, (N, 3, 3) is needed"))),
+    }
+}
+
+/// Borrowed arrays of a batch, as they come from Python.
+pub struct BatchArrays<'py> {
+    pub lattices: PyReadonlyArray3<'py, f64>,
+    pub numbers: Option<PyReadonlyArray1<'py, u8>>,
+    pub frac: PyReadonlyArray2<'py, f64>,
+    pub offsets: PyReadonlyArray1<'py, i64>,
+    pub site: Option<PyReadonlyArray1<'py, i32>>,
+}
+
+/// Plain slices of a batch, not checked yet.
+pub struct BatchSlices<'a> {
+    lattices: &'a [Mat3],
+    numbers: Option<&'a [u8]>,
+    frac: &'a [Vec3],
+    offsets: &'a [i64],
+    site: Option<&'a [i32]>,
+}
+
+impl BatchArrays<'_> {
+    /// Slices that can be read without Python's lock.
+    pub fn slices(&self) -> PyResult<BatchSlices<'_>> {
+        Ok(BatchSlices {
+            lattices: matrices("lattices", &self.lattices)?,
+            numbers: self.numbers.as_ref().map(|array| slice("numbers", array)).transpose()?,
+            frac: rows("frac_coords", &self.frac)?,
+            offsets: slice("offsets", &self.offsets)?,
+            site: self.site.as_ref().map(|array| slice("site", array)).transpose()?,
+        })
+    }
+}
+
+impl<'a> BatchSlices<'a> {
+    /// Check.
+    pub fn view(&self) -> Result<BatchView<'a>> {
+        BatchView::new(self.lattices, self.numbers, self.frac, self.offsets, self.site)
+    }
+}
+
+/// A vector handed over without a copy.
+pub fn vector<T: Element>(py: Python<'_>, data: Vec<T>) -> Bound<'_, PyArray1<T>> {
+    data.into_pyarray(py)
+}
+
+/// Rows as an (N, 3) array, handed over without a copy.
+pub fn table<T: Element>(py: Python<'_>, data: Vec<[T; 3]>) -> PyResult<Bound<'_, PyArray2<T>>> {
+    let shape = (data.len(), 3);
+    let array = Array2::from_shape_vec(shape, data.into_flattened());
+    Ok(array.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.into_pyarray(py))
+}
+
+/// Matrices as an (N, 3, 3) array, handed over without a copy.
+pub fn cube<T: Element>(py: Python<'_>, data: Vec<[[T; 3]; 3]>) -> PyResult<Bound<'_, PyArray3<T>>> {
+    let shape = (data.len(), 3, 3);
+    let array = Array3::from_shape_vec(shape, data.into_flattened().into_flattened());
+    Ok(array.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.into_pyarray(py))
+}
+
+/// A vector of two stacked halves as a (2, N) array, handed over without a copy.
+pub fn halves<T: Element>(py: Python<'_>, data: Vec<T>) -> PyResult<Bound<'_, PyArray2<T>>> {
+    let shape = (2, data.len() / 2);
+    let array = Array2::from_shape_vec(shape, data);
+    Ok(array.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.into_pyarray(py))
+}

@@ -1,0 +1,195 @@
+//! Neighbours, reflections and threads.
+
+use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use recipnet_core::batch::check_lattices;
+use recipnet_core::error::{Error, Result};
+use recipnet_core::math::Real;
+use recipnet_core::neighbors::{self, Edges, NearestOptions, RadiusOptions};
+use recipnet_core::parallel;
+use recipnet_core::reciprocal::{self, Details, Indices, OperationsView, Order, ReflectionOptions};
+
+use crate::arrays::{BatchArrays, compute, halves, matrices, rows, slice, table, vector};
+use crate::error::CoreError;
+
+/// A keyword given as text.
+pub fn keyword<K: std::str::FromStr>(text: &str) -> PyResult<K>
+where
+    Error: From<K::Err>,
+{
+    text.parse().map_err(|error: K::Err| CoreError(Error::from(error)).into())
+}
+
+/// `(index, shift, vector, distance, offsets, atom_offsets)`.
+fn edges_tuple<T: Real + Element>(py: Python<'_>, edges: Edges<T>) -> PyResult<Bound<'_, PyTuple>> {
+    (
+        halves(py, edges.index)?,
+        table(py, edges.shift)?,
+        table(py, edges.vector)?,
+        vector(py, edges.distance),
+        vector(py, edges.offsets),
+        vector(py, edges.atom_offsets),
+    )
+        .into_pyobject(py)
+}
+
+/// All neighbours within a cut-off; see `recipnet.neighbors`.
+#[pyfunction(name = "neighbors")]
+#[pyo3(signature = (lattices, frac, offsets, site, cutoff, half, self_images, max_edges, threads, single))]
+#[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
+pub fn radius<'py>(
+    py: Python<'py>,
+    lattices: PyReadonlyArray3<'py, f64>,
+    frac: PyReadonlyArray2<'py, f64>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    site: Option<PyReadonlyArray1<'py, i32>>,
+    cutoff: f64,
+    half: bool,
+    self_images: bool,
+    max_edges: u64,
+    threads: Option<usize>,
+    single: bool,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let arrays = BatchArrays { lattices, numbers: None, frac, offsets, site };
+    let slices = arrays.slices()?;
+    let options = RadiusOptions { cutoff, half, self_images, max_edges };
+    if single {
+        edges_tuple(py, compute(py, || neighbors::neighbors::<f32>(&slices.view()?, &options, threads))?)
+    } else {
+        edges_tuple(py, compute(py, || neighbors::neighbors::<f64>(&slices.view()?, &options, threads))?)
+    }
+}
+
+/// The k nearest neighbours; see `recipnet.nearest_neighbors`.
+#[pyfunction(name = "nearest_neighbors")]
+#[pyo3(signature = (lattices, frac, offsets, site, k, shell_tol, edges, max_edges, threads, single))]
+#[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
+pub fn nearest<'py>(
+    py: Python<'py>,
+    lattices: PyReadonlyArray3<'py, f64>,
+    frac: PyReadonlyArray2<'py, f64>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    site: Option<PyReadonlyArray1<'py, i32>>,
+    k: usize,
+    shell_tol: f64,
+    edges: &str,
+    max_edges: u64,
+    threads: Option<usize>,
+    single: bool,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let arrays = BatchArrays { lattices, numbers: None, frac, offsets, site };
+    let slices = arrays.slices()?;
+    let options = NearestOptions { k, shell_tol, mode: keyword(edges)?, max_edges };
+    if single {
+        edges_tuple(py, compute(py, || neighbors::nearest_neighbors::<f32>(&slices.view()?, &options, threads))?)
+    } else {
+        edges_tuple(py, compute(py, || neighbors::nearest_neighbors::<f64>(&slices.view()?, &options, threads))?)
+    }
+}
+
+type OperationsArrays<'py> = (PyReadonlyArray3<'py, i8>, PyReadonlyArray2<'py, i16>, i32);
+
+fn operations_views<'a>(operations: &'a [Option<OperationsArrays<'_>>]) -> PyResult<Vec<Option<OperationsView<'a>>>> {
+    operations
+        .iter()
+        .map(|entry| {
+            let Some((rotations, translations, denominator)) = entry else { return Ok(None) };
+            Ok(Some(OperationsView {
+                rotations: matrices("rotations", rotations)?,
+                translations: rows("translations", translations)?,
+                denominator: *denominator,
+            }))
+        })
+        .collect()
+}
+
+/// `(d_spacing, multiplicity, absent)`.
+fn details_tuple<T: Real + Element>(py: Python<'_>, details: Details<T>) -> PyResult<Bound<'_, PyTuple>> {
+    (vector(py, details.d_spacing), vector(py, details.multiplicity), vector(py, details.absent)).into_pyobject(py)
+}
+
+/// `(hkl, offsets)` of all reflections of a ball; see `recipnet.reflections`.
+#[pyfunction]
+#[pyo3(signature = (lattices, d_min, unique, order, operations, drop_absent, max_reflections, threads))]
+#[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
+pub fn reflections<'py>(
+    py: Python<'py>,
+    lattices: PyReadonlyArray3<'py, f64>,
+    d_min: f64,
+    unique: &str,
+    order: &str,
+    operations: Option<Vec<Option<OperationsArrays<'py>>>>,
+    drop_absent: bool,
+    max_reflections: u64,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let cells = matrices("lattices", &lattices)?;
+    let operations = operations.unwrap_or_default();
+    let views = operations_views(&operations)?;
+    let options = ReflectionOptions { d_min, unique: keyword(unique)?, drop_absent, max_reflections };
+    let order: Order = keyword(order)?;
+    let found = compute(py, || -> Result<Indices> {
+        let cells = check_lattices(cells)?;
+        let mut indices = reciprocal::indices(&cells, &views, &options, threads)?;
+        if order == Order::D {
+            reciprocal::sort_by_d(&cells, &mut indices, threads)?;
+        }
+        Ok(indices)
+    })?;
+    (table(py, found.hkl)?, vector(py, found.offsets)).into_pyobject(py)
+}
+
+/// `(d_spacing, multiplicity, absent)` of given reflections.
+#[pyfunction]
+#[pyo3(signature = (lattices, hkl, offsets, unique, operations, threads, single))]
+#[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
+pub fn reflection_details<'py>(
+    py: Python<'py>,
+    lattices: PyReadonlyArray3<'py, f64>,
+    hkl: PyReadonlyArray2<'py, i32>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    unique: &str,
+    operations: Option<Vec<Option<OperationsArrays<'py>>>>,
+    threads: Option<usize>,
+    single: bool,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let (cells, hkl, offsets) = (matrices("lattices", &lattices)?, rows("hkl", &hkl)?, slice("offsets", &offsets)?);
+    let operations = operations.unwrap_or_default();
+    let views = operations_views(&operations)?;
+    let unique = keyword(unique)?;
+    if single {
+        let work = || reciprocal::details::<f32>(&check_lattices(cells)?, &views, hkl, offsets, unique, threads);
+        details_tuple(py, compute(py, work)?)
+    } else {
+        let work = || reciprocal::details::<f64>(&check_lattices(cells)?, &views, hkl, offsets, unique, threads);
+        details_tuple(py, compute(py, work)?)
+    }
+}
+
+/// Threads that a call without `threads=` may use.
+#[pyfunction]
+pub fn num_threads() -> PyResult<usize> {
+    parallel::num_threads().map_err(|error| CoreError(error).into())
+}
+
+/// `{"threads": pool size, "forked": whether this process is a forked child and works serially}`.
+#[pyfunction]
+pub fn parallelism(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let out = PyDict::new(py);
+    out.set_item("threads", num_threads()?)?;
+    out.set_item("forked", parallel::is_forked())?;
+    Ok(out)
+}
+
+/// Add what this file offers.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    parallel::remember_process();
+    module.add_function(wrap_pyfunction!(radius, module)?)?;
+    module.add_function(wrap_pyfunction!(nearest, module)?)?;
+    module.add_function(wrap_pyfunction!(reflections, module)?)?;
+    module.add_function(wrap_pyfunction!(reflection_details, module)?)?;
+    module.add_function(wrap_pyfunction!(num_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(parallelism, module)?)?;
+    Ok(())
+}
