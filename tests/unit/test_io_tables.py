@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -55,6 +57,12 @@ def test_parquet(tmp_path):
         if isinstance(x, np.ndarray):
             assert x.flags.writeable
             assert x.flags.c_contiguous
+
+
+def test_parquet_needs_no_pandas(tmp_path):
+    path = write(tmp_path / "t.parquet", rows())
+    script = f"import sys, recipnet as rn; rn.read_many({str(path)!r}); print('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\n"
 
 
 @pytest.mark.parametrize(

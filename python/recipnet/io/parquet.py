@@ -74,6 +74,7 @@ class Table:
             raise ReadError(f"{self.path}: [E-TABLE] {error}", code="E-TABLE", path=self.path) from None
 
     def _rows(self, piece: Any, first: int) -> Rows:
+        pa = require("pyarrow", "reading Parquet")
         count = piece.num_rows
         names = piece.column("id").to_pylist()
         errors: dict[int, RecipnetError] = {}
@@ -92,14 +93,16 @@ class Table:
                 )
 
         for column in piece.schema.names:
-            refuse(piece.column(column).is_null().to_numpy(zero_copy_only=False), column, "no value (NULL)")
+            if piece.column(column).null_count:
+                absent = np.array(piece.column(column).is_null().to_pylist(), dtype=np.bool_)
+                refuse(absent, column, "no value (NULL)")
         lattice, nine = self._lists(piece, "lattice", np.float64)
         numbers, atoms = self._lists(piece, "numbers", np.int64)
         frac, thrice = self._lists(piece, "frac", np.float64)
         refuse(np.diff(nine) != 9, "lattice", "expected 9 values (rows a, b, c)")
         refuse(np.diff(thrice) != 3 * np.diff(atoms), "frac", "expected 3 values for each of numbers")
         if self._natoms:
-            stated = piece.column("natoms").fill_null(0).to_numpy(zero_copy_only=False)
+            stated = _values(piece.column("natoms").cast(pa.int64()))
             refuse(stated != np.diff(atoms), "natoms", "it is not the length of numbers")
         # What has the right lengths is gathered, so that the checks below see whole crystals only.
         whole = np.setdiff1d(np.arange(count), list(errors))
@@ -143,7 +146,7 @@ class Table:
                 path=self.path,
                 tag=column,
             )
-        values, offsets = array.values, array.offsets.to_numpy().astype(np.int64)
+        values, offsets = array.values, _values(array.offsets).astype(np.int64)
         kinds = (pa.types.is_integer,) if dtype is np.int64 else (pa.types.is_integer, pa.types.is_floating)
         if not any(is_kind(values.type) for is_kind in kinds):
             raise ReadError(
@@ -156,7 +159,16 @@ class Table:
             # -1 is no atomic number and NaN no coordinate: the checks find them.
             absent, kind = (-1, pa.int64()) if dtype is np.int64 else (float("nan"), pa.float64())
             values = values.cast(kind).fill_null(absent)
-        return values.to_numpy(zero_copy_only=False).astype(dtype), offsets
+        return _values(values).astype(dtype), offsets
+
+
+def _values(array: Any) -> NDArray[Any]:
+    """A read-only view of a number array, nulls as whatever is stored: ``to_numpy`` and ``fill_null`` import pandas."""
+    dtype = np.dtype(array.type.to_pandas_dtype())
+    if not len(array):
+        return np.zeros(0, dtype=dtype)
+    view: NDArray[Any] = np.frombuffer(array.buffers()[1], dtype=dtype)[array.offset : array.offset + len(array)]
+    return view
 
 
 def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
