@@ -170,7 +170,7 @@ def _lattice_faults(lattices: Floats) -> dict[int, tuple[str, str]]:
         faces = _cross(lattices[:, [1, 2, 0]].reshape(-1, 3), lattices[:, [2, 0, 1]].reshape(-1, 3)).reshape(-1, 3, 3)
         volume = np.abs((lattices[:, 0] * faces[:, 0]).sum(axis=1))
         spacings = volume[:, None] / np.sqrt((faces * faces).sum(axis=2))
-        finite: NDArray[np.bool_] = np.isfinite(lattices).all(axis=(1, 2))
+        finite = np.asarray(np.isfinite(lattices).all(axis=(1, 2)))
         right: NDArray[np.bool_] = (lengths >= MIN_LENGTH * (1 - _ROUNDING)) & (lengths <= MAX_LENGTH * (1 + _ROUNDING))
         thick = spacings >= MIN_SPACING * (1 - _ROUNDING)
         bad = ~(finite & right.all(axis=1) & (volume > 0) & thick.all(axis=1))

@@ -76,3 +76,25 @@ def featurize(
 ) -> dict[str, NDArray[Any]]: ...
 def num_threads() -> int: ...
 def parallelism() -> dict[str, Any]: ...
+
+# cif and symmetry
+def read_cifs(
+    sources: list[str] | list[bytes],
+    are_paths: bool,
+    *,
+    index: int = 0,
+    block: str | None = None,
+    strict: bool = False,
+    unknown_element: str = "error",
+    merge_tol: float = 0.03,
+    max_sites: int = 1_000_000,
+    max_bytes: int = 268_435_456,
+    min_length: float = 0.1,
+    max_length: float = 1e4,
+    min_spacing: float = 0.1,
+    threads: int | None = None,
+) -> dict[str, Any]: ...
+def parse_operations(texts: list[str]) -> tuple[NDArray[np.int8], NDArray[np.int16], int]: ...
+def operations_to_xyz(
+    rotations: NDArray[np.int8], translations: NDArray[np.int16], denominator: int
+) -> list[str]: ...

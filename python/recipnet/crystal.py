@@ -217,6 +217,65 @@ class Crystal(Frozen):
         fields["properties"] = dict(self.properties)
         return Crystal._make(**fields)
 
+    @classmethod
+    def from_pymatgen(cls, structure: Any) -> Crystal:
+        """A crystal from a pymatgen ``Structure``: species, occupancies, oxidation states, labels, properties.
+
+        Site properties are kept under ``properties["site_properties"]``. Note that pymatgen's
+        ``reciprocal_lattice`` has a factor 2 pi that recipnet's reciprocal lattice does not have.
+
+        Raises
+        ------
+        CrystalError
+            No periodic structure.
+        """
+        from recipnet.io.adapters import from_pymatgen
+
+        return from_pymatgen(structure)
+
+    def to_pymatgen(self) -> Any:
+        """This crystal as a pymatgen ``Structure`` (extra ``pymatgen``); rows of one site become one site."""
+        from recipnet.io.adapters import to_pymatgen
+
+        return to_pymatgen(self)
+
+    @classmethod
+    def from_ase(cls, atoms: Any) -> Crystal:
+        """A crystal from ASE ``Atoms`` that are periodic in three directions; initial charges are kept.
+
+        Mixed sites are read where ASE's own CIF reader left them, in ``info["occupancy"]``.
+
+        Raises
+        ------
+        CrystalError
+            Not periodic, or no cell.
+        """
+        from recipnet.io.adapters import from_ase
+
+        return from_ase(atoms)
+
+    def to_ase(self) -> Any:
+        """This crystal as ASE ``Atoms`` (extra ``ase``).
+
+        A mixed site is one atom of its most abundant species, with all of them in ``info["occupancy"]``.
+        """
+        from recipnet.io.adapters import to_ase
+
+        return to_ase(self)
+
+    @classmethod
+    def from_jarvis(cls, atoms: Any) -> Crystal:
+        """A crystal from jarvis-tools ``Atoms``."""
+        from recipnet.io.adapters import from_jarvis
+
+        return from_jarvis(atoms)
+
+    def to_jarvis(self) -> Any:
+        """This crystal as jarvis-tools ``Atoms`` (extra ``jarvis``); ordered crystals only."""
+        from recipnet.io.adapters import to_jarvis
+
+        return to_jarvis(self)
+
     def __len__(self) -> int:
         return len(self.numbers)
 

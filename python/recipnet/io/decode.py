@@ -23,7 +23,7 @@ class Decoded(NamedTuple):
 
 
 def decode_cifs(
-    sources: Sequence[str] | Sequence[bytes],
+    sources: list[str] | list[bytes],
     ids: Sequence[str],
     paths: Sequence[str | None],
     options: Options,
@@ -34,7 +34,7 @@ def decode_cifs(
     ``paths`` says where texts come from, for messages and `Crystal.source`.
     """
     are_paths = bool(sources) and isinstance(sources[0], str)
-    found = _core.read_cifs(list(sources), are_paths, threads=threads, **options.core)
+    found = _core.read_cifs(sources, are_paths, threads=threads, **options.core)
     places = found["source_index"]
     order = places.tolist()
     batch = CrystalBatch._make(
