@@ -165,6 +165,23 @@ def test_works_ahead_but_no_further_than_prefetch(data: CrystalDataset, monkeypa
     iterator.close()  # type: ignore[attr-defined]
 
 
+def test_what_has_not_begun_is_cancelled(data: CrystalDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def slow(mini: Any, *args: Any, **options: Any) -> Any:
+        made.append(mini.ids[0])
+        time.sleep(0.02)
+        return collate(mini, *args, **options)
+
+    monkeypatch.setattr(loader_module, "collate", slow)
+    for _ in Loader(data, SPEC, 1, workers=1, prefetch=20):
+        break
+    count = len(made)
+    assert count < 10
+    time.sleep(0.1)
+    assert len(made) == count
+
+
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_errors_reach_the_consumer_with_the_ids(data: CrystalDataset, workers: int) -> None:
     loader = Loader(data, FeatureSpec(edges=Radius(5000.0)), 4, workers=workers)
@@ -217,6 +234,8 @@ def test_bad_arguments(data: CrystalDataset, options: dict[str, Any], name: str)
         Loader(data, SPEC, **options)
 
 
+# Python 3.12 and later warn about what is tested here.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_pytorch_dataloader(data: CrystalDataset, workers: int) -> None:
     # Featurize here first, so that the core's threads exist when the workers are forked.

@@ -254,7 +254,11 @@ def test_parquet(tmp_path: Path) -> None:
     assert data.units == ("K",)
     data = load_dataset(path, target_names=["g", "e"])
     assert data.mask.tolist() == [[k != 1, True] for k in range(6)]
-    assert load_dataset(path, labels(tmp_path / "x", "p0,3\np1,4\n"), on_error="skip").targets.tolist() == [[3], [4]]
+    csv = labels(tmp_path / "x", "p4,4\np1,3\n")
+    data = load_dataset(path, csv, on_error="skip")
+    assert data.ids == ["p1", "p4"]
+    assert data.targets.tolist() == [[3], [4]]
+    assert data.split.tolist() == ["train", "test"]
 
 
 def test_parquet_skips_bad_rows_and_keeps_labels_aligned(tmp_path: Path) -> None:

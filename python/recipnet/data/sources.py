@@ -114,6 +114,9 @@ def load_dataset(
     if len(rows) != len(batch):
         batch = batch[rows]
     labels = None if table.splits is None else [table.splits[place] for place in places.tolist()]
+    if labels is None and targets is not None and _is_parquet(path):
+        column = _parquet_split(Path(path))  # type: ignore[arg-type]
+        labels = None if column is None else [column[row] for row in batch.source_index.tolist()]
     roles = _roles(split, labels, batch, str(targets or path))
     report = DataReport(len(batch), dict(refusals.counts), tuple(refusals.records), read)
     shown = [transformed_unit(unit, transform) for unit in units]
@@ -187,6 +190,14 @@ def _parquet_labels(path: Path, names: tuple[str, ...], refusals: Refusals) -> t
     notes = [schema.field(name).metadata or {} for name in names]
     units = tuple(note.get(b"unit", b"").decode() for note in notes)
     return TargetTable(ids, names, values, refused, splits), units
+
+
+def _parquet_split(path: Path) -> list[str | None] | None:
+    parquet = require("pyarrow.parquet", "reading Parquet")
+    if "split" not in parquet.read_schema(path).names:
+        return None
+    labels: list[str | None] = parquet.read_table(path, columns=["split"])["split"].to_pylist()
+    return labels
 
 
 def _join(
