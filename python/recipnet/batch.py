@@ -295,7 +295,7 @@ class CrystalBatch(Frozen):
             places = places.astype(np.int64)
             if ((places < -len(self)) | (places >= len(self))).any():
                 raise IndexError(f"a place outside a batch of {len(self)}")
-            return self._select(places % max(len(self), 1))
+            return self._select(places)
         raise IndexError("a batch is indexed by a whole number, a slice, a sequence of places or a mask of its length")
 
     def _crystal(self, place: int) -> Crystal:

@@ -50,7 +50,7 @@ class Crystal(Frozen):
     frac_coords : array_like, shape (N, 3)
         Fractional coordinates, kept as given (see `wrapped`).
     occupancies : array_like, shape (N,), optional
-        In [0, 1]; 1 if left out.
+        In [0, 1]; 1 if left out. (A reader that is not strict keeps what a file says, with a warning.)
     charges : array_like, shape (N,), optional
         Formal charges in e; NaN where unknown.
     labels : sequence of str, length N, optional
@@ -207,7 +207,7 @@ class Crystal(Frozen):
     @property
     def is_ordered(self) -> bool:
         """Whether every row is a known element that fully occupies a site of its own."""
-        full = bool((self.occupancies >= 1.0 - 1e-9).all()) and bool((self.numbers > 0).all())
+        full = bool((np.abs(self.occupancies - 1.0) <= 1e-9).all()) and bool((self.numbers > 0).all())
         return full and len(np.unique(self.site)) == len(self.site)
 
     def wrapped(self) -> Crystal:

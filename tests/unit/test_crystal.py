@@ -74,6 +74,8 @@ def test_isotopes_in_formula_and_density():
 
 
 def test_order():
+    over = rn.Crystal._make(**{**caesium_chloride().__getstate__(), "occupancies": np.array([1.0, 2.0])})
+    assert not over.is_ordered
     assert not caesium_chloride(occupancies=[1, 0.5]).is_ordered
     assert not caesium_chloride(site=[3, 3]).is_ordered
     assert not rn.Crystal(CUBE, [0], [[0, 0, 0]]).is_ordered

@@ -79,7 +79,9 @@ def test_nothing_there(folder):
     assert caught.value.code == "E-MISSING"
     (folder / "empty").mkdir()
     (folder / "empty" / "notes.txt").write_text("x")
-    with pytest.raises(ReadError, match=r"no \*.cif or \*.cif.gz file \(1 other files\); recursive=True") as caught:
+    with pytest.raises(
+        ReadError, match=r"no \*.cif, \*.cif.gz or \*.mcif file \(1 other files\); recursive=True"
+    ) as caught:
         find(folder / "empty")
     assert (caught.value.code, caught.value.path) == ("E-EMPTY", str(folder / "empty"))
 
@@ -92,7 +94,7 @@ def test_what_is_no_source(source):
 
 def test_formats():
     known = {
-        "a.cif": "cif", "A.CIF": "cif", "a.cif.gz": "cif", "a.b.jsonl": "jsonl", "a.jsonl.GZ": "jsonl",
+        "a.cif": "cif", "A.CIF": "cif", "a.mcif": "cif", "a.cif.gz": "cif", "a.b.jsonl": "jsonl", "a.jsonl.GZ": "jsonl",
         "a.parquet": "parquet", "a.parquet.gz": None, "a.gz": None, "cif": None, ".cif": None, "a.cif.bak": None,
     }  # fmt: skip
     assert {name: known_format(f"/x/{name}") for name in known} == known

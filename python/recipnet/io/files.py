@@ -181,7 +181,8 @@ def _ordinary(path: str, found: os.stat_result) -> None:
     if stat.S_ISREG(found.st_mode):
         return
     kind = next((name for test, name in _KINDS if test(found.st_mode)), "no ordinary file")
-    raise ReadError(f"{path}: [E-FILE] this is {kind}, not a file with a structure", code="E-FILE", path=path)
+    hint = "; read_many reads folders" if stat.S_ISDIR(found.st_mode) else ""
+    raise ReadError(f"{path}: [E-FILE] this is {kind}, not a file with a structure{hint}", code="E-FILE", path=path)
 
 
 def _bounded(path: str, size: int, max_bytes: int, what: str = "the file") -> int:

@@ -33,7 +33,7 @@ def read(
     Parameters
     ----------
     path : path
-        ``.cif``, ``.cif.gz``, or a table (``.jsonl``, ``.jsonl.gz``, ``.parquet``).
+        ``.cif`` or ``.mcif`` (also ``.gz``), or a table (``.jsonl``, ``.jsonl.gz``, ``.parquet``).
     format : {"cif", "jsonl", "parquet"}, optional
         Takes the place of what the suffix says.
     index : int
@@ -179,8 +179,8 @@ def read_many(
     Parameters
     ----------
     source : path, glob, or list of paths
-        A folder (its ``*.cif`` and ``*.cif.gz``, sorted by the bytes of their paths), a glob such as ``"mp/*.cif"``,
-        a list of files, or a table: JSONL (also ``.gz``) with ``id`` and ``cif``, or Parquet with the columns
+        A folder (its ``*.cif`` and ``*.mcif``, also ``.gz``, sorted by the bytes of their paths), a glob such as
+        ``"mp/*.cif"``, a list of files, or a table: JSONL (also ``.gz``) with ``id`` and ``cif``, or Parquet with the columns
         ``id``, ``lattice``, ``numbers``, ``frac``. The id of a file is its name without suffix; a repeated id is
         an error. A CIF with several structures gives its first, with a warning.
     format : {"cif", "jsonl", "parquet"}, optional

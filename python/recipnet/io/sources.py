@@ -13,6 +13,8 @@ from recipnet.io.files import os_error
 SUFFIXES = {
     ".cif": "cif",
     ".cif.gz": "cif",
+    ".mcif": "cif",
+    ".mcif.gz": "cif",
     ".jsonl": "jsonl",
     ".jsonl.gz": "jsonl",
     ".parquet": "parquet",
@@ -138,7 +140,7 @@ def _folder(folder: str, format: str | None, recursive: bool) -> Found:
     if not items:
         below = "" if recursive else "; recursive=True looks into its folders too"
         raise ReadError(
-            f"{folder}: [E-EMPTY] the folder holds no *.cif or *.cif.gz file ({skipped} other files){below}",
+            f"{folder}: [E-EMPTY] the folder holds no *.cif, *.cif.gz or *.mcif file ({skipped} other files){below}",
             code="E-EMPTY",
             path=folder,
         )
