@@ -180,9 +180,9 @@ def read_many(
     ----------
     source : path, glob, or list of paths
         A folder (its ``*.cif`` and ``*.mcif``, also ``.gz``, sorted by the bytes of their paths), a glob such as
-        ``"mp/*.cif"``, a list of files, or a table: JSONL (also ``.gz``) with ``id`` and ``cif``, or Parquet with the columns
-        ``id``, ``lattice``, ``numbers``, ``frac``. The id of a file is its name without suffix; a repeated id is
-        an error. A CIF with several structures gives its first, with a warning.
+        ``"mp/*.cif"``, a list of files, or a table: JSONL (also ``.gz``) with ``id`` and ``cif``, or Parquet with the
+        columns ``id``, ``lattice``, ``numbers``, ``frac``. The id of a file is its name without suffix; a repeated
+        id is an error. A CIF with several structures gives its first, with a warning.
     format : {"cif", "jsonl", "parquet"}, optional
         Takes the place of what suffixes say.
     on_error : {"raise", "skip", "collect"}
