@@ -6,7 +6,7 @@ use super::options::CifOptions;
 use super::report::{Fault, Report, code};
 use crate::error::Error;
 use crate::lattice::Lattice;
-use crate::math::{Mat3, Vec3, dot, row_times};
+use crate::math::{Mat3, Vec3, dot, floor_int, row_times};
 
 pub(super) const TAGS: [&str; 6] = [
     "_cell_length_a",
@@ -78,7 +78,7 @@ impl Cell {
         let mut difference = [0.0; 3];
         for i in 0..3 {
             let delta = x[i] - y[i];
-            difference[i] = delta - delta.round();
+            difference[i] = delta - floor_int(delta + 0.5) as f64;
             if difference[i].abs() * self.spacings[i] > limit {
                 return None;
             }

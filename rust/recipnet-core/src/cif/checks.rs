@@ -104,7 +104,9 @@ fn formula(block: &BlockView<'_, '_>, amounts: &[f64; 119], report: &mut Report)
         .value_of(&["_cell_formula_units_z"])
         .and_then(|(_, value)| parse_number(value.text));
     if let Some(units) = units {
-        if units.value > 0.0 && (factor - units.value).abs() > 0.03 * units.value {
+        // Some programs write the formula of the whole cell beside the number of units.
+        let whole_cell = (factor - 1.0).abs() < 0.03;
+        if units.value > 0.0 && !whole_cell && (factor - units.value).abs() > 0.03 * units.value {
             let message = format!(
                 "the cell holds {factor:.3} formula units, the file declares {}",
                 units.value
