@@ -6,8 +6,6 @@ import tomllib
 
 import pytest
 
-pytest.importorskip("pydantic")
-
 from recipnet.errors import ConfigError
 from recipnet.training.config import Config, defaults, load_config, validate
 from recipnet.training.config_toml import dump_config, toml_value

@@ -9,9 +9,7 @@ import signal
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("lightning")
+import torch
 
 from recipnet.errors import ConfigError, DataError, TrainingError
 from recipnet.plot import Parity, learning_curve, parity

@@ -12,13 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("lightning")
-pq = pytest.importorskip("pyarrow.parquet")
-
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
 
 import recipnet as rn
 from recipnet.data import load_dataset

@@ -13,9 +13,7 @@ import zipfile
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("lightning")
+import torch
 
 from recipnet.errors import ReadError
 from recipnet.training import statefile
@@ -140,7 +138,11 @@ def hostile_files() -> dict[str, tuple[str, bytes]]:
     with zipfile.ZipFile(archive, "w") as handle:
         handle.writestr("../../owned", "x")
         handle.writestr("archive/data.pkl", disguised)
-    header = lambda table: (text := json.dumps(table).encode()) and struct.pack("<Q", len(text)) + text
+
+    def header(table):
+        text = json.dumps(table).encode()
+        return struct.pack("<Q", len(text)) + text
+
     tensors = {
         "pickle": disguised,
         "zip": archive.getvalue(),

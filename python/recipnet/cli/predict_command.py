@@ -26,8 +26,8 @@ Examples:
 
 @app.command(help=_HELP)
 def main(
-    run: Annotated[Path, typer.Argument(help="A run folder, such as runs/latest.")],
-    source: Annotated[str, typer.Argument(help="Folder, glob, CIF or Parquet file.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/latest.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Folder, glob, CIF or Parquet file.")],
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A .csv or .parquet file; else CSV on standard output.")
     ] = None,

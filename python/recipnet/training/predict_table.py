@@ -12,8 +12,8 @@ import numpy as np
 
 from recipnet._optional import require
 from recipnet.errors import ArgumentError
-from recipnet.io import read_many
 from recipnet.io.atomic import atomic_write
+from recipnet.io.read import read_many
 from recipnet.io.report import printable
 from recipnet.training.predictor import Predictor
 
