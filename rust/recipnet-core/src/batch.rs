@@ -43,7 +43,13 @@ impl<'a> BatchView<'a> {
         };
         check_rows(checked_numbers, frac, site, offsets)?;
         let lattices = check_lattices(lattices)?;
-        Ok(Self { lattices, numbers, frac, offsets: offsets.into(), site })
+        Ok(Self {
+            lattices,
+            numbers,
+            frac,
+            offsets: offsets.into(),
+            site,
+        })
     }
 
     /// A batch of one.
@@ -120,7 +126,11 @@ impl<'a> BatchView<'a> {
 /// # Errors
 /// [`CrystalError`] naming the first bad crystal.
 pub fn check_lattices(lattices: &[Mat3]) -> Result<Vec<Lattice>> {
-    lattices.iter().enumerate().map(|(b, rows)| Lattice::in_batch(*rows, Some(b))).collect()
+    lattices
+        .iter()
+        .enumerate()
+        .map(|(b, rows)| Lattice::in_batch(*rows, Some(b)))
+        .collect()
 }
 
 /// Check that `offsets` has `count + 1` entries, starts at 0, never falls and ends at `total`.
@@ -138,17 +148,29 @@ pub fn check_offsets(field: &'static str, offsets: &[i64], count: usize, total: 
         }))
     };
     if offsets.len() != count + 1 {
-        return refuse(format!("{field} has {} entries, {} are needed", offsets.len(), count + 1), None, None);
+        return refuse(
+            format!("{field} has {} entries, {} are needed", offsets.len(), count + 1),
+            None,
+            None,
+        );
     }
     if offsets[0] != 0 {
-        return refuse(format!("{field} starts at {}, not at 0", offsets[0]), Some(0), Some(offsets[0]));
+        return refuse(
+            format!("{field} starts at {}, not at 0", offsets[0]),
+            Some(0),
+            Some(offsets[0]),
+        );
     }
     if let Some(b) = offsets.windows(2).position(|pair| pair[1] < pair[0]) {
         let message = format!("{field} falls from {} to {} at crystal {b}", offsets[b], offsets[b + 1]);
         return refuse(message, Some(b), Some(offsets[b + 1]));
     }
     if offsets[count] != total as i64 {
-        return refuse(format!("{field} ends at {}, but there are {total} rows", offsets[count]), None, None);
+        return refuse(
+            format!("{field} ends at {}, but there are {total} rows", offsets[count]),
+            None,
+            None,
+        );
     }
     Ok(())
 }
@@ -158,7 +180,12 @@ pub(crate) fn check_positive(name: &'static str, value: f64) -> Result<()> {
     if value.is_finite() && value > 0.0 {
         return Ok(());
     }
-    Err(ArgumentError { name, value: value.to_string(), message: "must be a finite number above 0".into() }.into())
+    Err(ArgumentError {
+        name,
+        value: value.to_string(),
+        message: "must be a finite number above 0".into(),
+    }
+    .into())
 }
 
 /// An owned batch, put together crystal by crystal.
@@ -180,8 +207,13 @@ impl CrystalBatch {
     /// Put crystals one after the other.
     #[must_use]
     pub fn from_crystals<'c>(crystals: impl IntoIterator<Item = &'c Crystal>) -> Self {
-        let mut batch =
-            Self { lattices: vec![], numbers: vec![], frac_coords: vec![], offsets: vec![0], site: None };
+        let mut batch = Self {
+            lattices: vec![],
+            numbers: vec![],
+            frac_coords: vec![],
+            offsets: vec![0],
+            site: None,
+        };
         let mut site = Vec::new();
         let mut labelled = false;
         for crystal in crystals {
@@ -229,7 +261,10 @@ mod tests {
     fn bad_offsets_are_refused() {
         let frac = [[0.0; 3]; 2];
         for offsets in [&[0, 2][..], &[0, 1, 3], &[1, 1, 2], &[0, 2, 1], &[]] {
-            assert!(BatchView::new(&[CELL, CELL], None, &frac, offsets, None).is_err(), "{offsets:?}");
+            assert!(
+                BatchView::new(&[CELL, CELL], None, &frac, offsets, None).is_err(),
+                "{offsets:?}"
+            );
         }
     }
 
@@ -237,8 +272,13 @@ mod tests {
     fn errors_name_the_crystal_and_its_row() {
         let frac = [[0.0; 3], [0.0; 3], [f64::INFINITY, 0.0, 0.0]];
         let error = BatchView::new(&[CELL, CELL], None, &frac, &[0, 1, 3], None).unwrap_err();
-        let Error::Crystal(error) = error else { panic!("{error}") };
-        assert_eq!((error.crystal, error.row, error.field), (Some(1), Some(1), "frac_coords"));
+        let Error::Crystal(error) = error else {
+            panic!("{error}")
+        };
+        assert_eq!(
+            (error.crystal, error.row, error.field),
+            (Some(1), Some(1), "frac_coords")
+        );
         let error = BatchView::new(&[CELL, [[0.0; 3]; 3]], None, &[], &[0, 0, 0], None).unwrap_err();
         assert!(error.to_string().contains("crystal 1"), "{error}");
     }

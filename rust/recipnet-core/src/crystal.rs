@@ -31,7 +31,12 @@ impl Crystal {
     /// # Errors
     /// [`CrystalError`] naming the array, row and value.
     pub fn new(lattice: Lattice, numbers: Vec<u8>, frac_coords: Vec<Vec3>) -> Result<Self> {
-        let crystal = Self { lattice, numbers, frac_coords, site: None };
+        let crystal = Self {
+            lattice,
+            numbers,
+            frac_coords,
+            site: None,
+        };
         crystal.check()?;
         Ok(crystal)
     }
@@ -47,7 +52,12 @@ impl Crystal {
     }
 
     fn check(&self) -> Result<()> {
-        check_rows(&self.numbers, &self.frac_coords, self.site.as_deref(), &[0, self.len() as i64])
+        check_rows(
+            &self.numbers,
+            &self.frac_coords,
+            self.site.as_deref(),
+            &[0, self.len() as i64],
+        )
     }
 
     /// Number of rows.
@@ -70,7 +80,13 @@ pub(crate) fn check_rows(numbers: &[u8], frac: &[Vec3], site: Option<&[i32]>, of
         let place = crystal.map_or(String::new(), |b| format!("crystal {b}: "));
         // Rows are counted inside their crystal.
         let row = row.zip(crystal).map(|(row, b)| row - offsets[b] as usize);
-        CrystalError { message: format!("{place}{message}"), field, crystal, row, value }
+        CrystalError {
+            message: format!("{place}{message}"),
+            field,
+            crystal,
+            row,
+            value,
+        }
     };
     if numbers.len() != frac.len() {
         let message = format!("numbers has {} rows, frac_coords has {}", numbers.len(), frac.len());
@@ -88,7 +104,10 @@ pub(crate) fn check_rows(numbers: &[u8], frac: &[Vec3], site: Option<&[i32]>, of
     }
     // NaN fails the comparison too.
     if let Some(row) = frac.iter().position(|x| !x.iter().all(|x| x.abs() <= MAX_COORDINATE)) {
-        let message = format!("frac_coords {:?}: finite numbers up to {MAX_COORDINATE:e} are accepted", frac[row]);
+        let message = format!(
+            "frac_coords {:?}: finite numbers up to {MAX_COORDINATE:e} are accepted",
+            frac[row]
+        );
         return Err(refuse("frac_coords", message, Some(row), Some(format!("{:?}", frac[row]))).into());
     }
     Ok(())
@@ -107,12 +126,21 @@ mod tests {
     #[test]
     fn bad_rows_are_named() {
         let cell = Lattice::from_parameters(4.0, 4.0, 4.0, 90.0, 90.0, 90.0).unwrap();
-        let error = Crystal::new(cell, vec![1, 119], vec![[0.0; 3]; 2]).unwrap_err().to_string();
+        let error = Crystal::new(cell, vec![1, 119], vec![[0.0; 3]; 2])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("119"), "{error}");
-        let error = Crystal::new(cell, vec![1], vec![[0.0, f64::NAN, 0.0]]).unwrap_err().to_string();
+        let error = Crystal::new(cell, vec![1], vec![[0.0, f64::NAN, 0.0]])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("frac_coords"), "{error}");
         assert!(Crystal::new(cell, vec![1], vec![]).is_err());
-        assert!(Crystal::new(cell, vec![1], vec![[0.0; 3]]).unwrap().with_site(vec![]).is_err());
+        assert!(
+            Crystal::new(cell, vec![1], vec![[0.0; 3]])
+                .unwrap()
+                .with_site(vec![])
+                .is_err()
+        );
         assert!(Crystal::new(cell, vec![], vec![]).unwrap().is_empty());
     }
 }

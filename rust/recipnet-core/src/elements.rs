@@ -60,7 +60,10 @@ pub fn number(symbol: &str) -> Option<u8> {
     if symbol.eq_ignore_ascii_case("D") || symbol.eq_ignore_ascii_case("T") {
         return Some(1);
     }
-    SYMBOLS.iter().position(|known| known.eq_ignore_ascii_case(symbol)).map(|z| z as u8)
+    SYMBOLS
+        .iter()
+        .position(|known| known.eq_ignore_ascii_case(symbol))
+        .map(|z| z as u8)
 }
 
 #[cfg(test)]
@@ -79,7 +82,10 @@ mod tests {
     #[test]
     fn masses_rise_with_few_known_exceptions() {
         assert_eq!(mass(0), Some(0.0));
-        let falls: Vec<_> = (1..118u8).filter(|&z| mass(z) > mass(z + 1)).map(|z| SYMBOLS[usize::from(z)]).collect();
+        let falls: Vec<_> = (1..118u8)
+            .filter(|&z| mass(z) > mass(z + 1))
+            .map(|z| SYMBOLS[usize::from(z)])
+            .collect();
         assert_eq!(&falls[..4], ["Ar", "Co", "Te", "Th"]);
     }
 }

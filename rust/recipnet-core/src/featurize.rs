@@ -45,11 +45,7 @@ pub struct Features<T> {
 ///
 /// # Errors
 /// As [`neighbors`], [`nearest_neighbors`] and [`reciprocal::indices`].
-pub fn featurize<T: Real>(
-    batch: &BatchView,
-    options: &FeatureOptions,
-    threads: Option<usize>,
-) -> Result<Features<T>> {
+pub fn featurize<T: Real>(batch: &BatchView, options: &FeatureOptions, threads: Option<usize>) -> Result<Features<T>> {
     let edges = match &options.edges {
         None => None,
         Some(EdgeSpec::Radius(radius)) => Some(neighbors(batch, radius, threads)?),
@@ -70,7 +66,11 @@ pub fn featurize<T: Real>(
     Ok(Features {
         numbers,
         frac: batch.frac_coords().iter().map(|x| x.map(T::wrapped)).collect(),
-        lattice: batch.lattices().iter().map(|cell| cell.rows().map(|row| row.map(T::from_f64))).collect(),
+        lattice: batch
+            .lattices()
+            .iter()
+            .map(|cell| cell.rows().map(|row| row.map(T::from_f64)))
+            .collect(),
         atom_offsets: batch.offsets().to_vec(),
         edges,
         reflections,

@@ -66,7 +66,11 @@ impl Lattice {
             }
         }
         let volume = det(&rows);
-        let faces = [cross(rows[1], rows[2]), cross(rows[2], rows[0]), cross(rows[0], rows[1])];
+        let faces = [
+            cross(rows[1], rows[2]),
+            cross(rows[2], rows[0]),
+            cross(rows[0], rows[1]),
+        ];
         for (i, face) in faces.iter().enumerate() {
             // Volume over face area is the distance of the planes that the other two vectors span.
             let area = norm(*face);
@@ -82,7 +86,11 @@ impl Lattice {
             }
         }
         let reciprocal = faces.map(|face| face.map(|x| x / volume));
-        Ok(Self { rows, reciprocal, volume: volume.abs() })
+        Ok(Self {
+            rows,
+            reciprocal,
+            volume: volume.abs(),
+        })
     }
 
     /// Cell from lengths (angstrom) and angles (degrees): c along z, a in the xz plane, right angles exact.
@@ -114,7 +122,11 @@ impl Lattice {
         let plain = |x: f64| if x == 0.0 { 0.0 } else { x };
         Self::new([
             [a * sin_beta, 0.0, plain(a * cos_beta)],
-            [plain(-b * sin_alpha * cos_gamma_star), b * sin_alpha * sin_gamma_star, plain(b * cos_alpha)],
+            [
+                plain(-b * sin_alpha * cos_gamma_star),
+                b * sin_alpha * sin_gamma_star,
+                plain(b * cos_alpha),
+            ],
             [0.0, 0.0, c],
         ])
     }
@@ -160,7 +172,11 @@ impl Lattice {
 
 /// Sine and cosine of an angle in degrees, exact at 90.
 fn sin_cos_degrees(angle: f64) -> (f64, f64) {
-    if angle == 90.0 { (1.0, 0.0) } else { angle.to_radians().sin_cos() }
+    if angle == 90.0 {
+        (1.0, 0.0)
+    } else {
+        angle.to_radians().sin_cos()
+    }
 }
 
 #[cfg(test)]

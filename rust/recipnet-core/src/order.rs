@@ -53,11 +53,7 @@ impl Sorter {
         &self.order
     }
 
-    fn sort_ties(
-        &mut self,
-        distance: &impl Fn(usize) -> f64,
-        tie: &impl Fn(usize, usize) -> std::cmp::Ordering,
-    ) {
+    fn sort_ties(&mut self, distance: &impl Fn(usize) -> f64, tie: &impl Fn(usize, usize) -> std::cmp::Ordering) {
         let order = &mut self.order;
         let count = order.len();
         let at = |order: &[u32], p: usize| distance(order[p] as usize);
@@ -67,7 +63,10 @@ impl Sorter {
             let mut end = start + 1;
             while end < count {
                 let next = at(order, end);
-                if next - farthest > TIE_GAP && !bin_mate_joins(order, end, farthest, distance) {
+                let gap = next - farthest;
+                if gap > TIE_GAP + 1.0 / BINS_PER_UNIT
+                    || (gap > TIE_GAP && !bin_mate_joins(order, end, farthest, distance))
+                {
                     break;
                 }
                 farthest = farthest.max(next);
@@ -90,9 +89,6 @@ impl Sorter {
 fn bin_mate_joins(order: &[u32], at: usize, farthest: f64, distance: &impl Fn(usize) -> f64) -> bool {
     let width = 1.0 / BINS_PER_UNIT;
     let here = distance(order[at] as usize);
-    if here - farthest > TIE_GAP + width {
-        return false;
-    }
     order[at + 1..]
         .iter()
         .map(|&p| distance(p as usize))
@@ -112,9 +108,7 @@ mod tests {
         let mut start = 0;
         while start < order.len() {
             let mut end = start + 1;
-            while end < order.len()
-                && distances[order[end] as usize] - distances[order[end - 1] as usize] <= TIE_GAP
-            {
+            while end < order.len() && distances[order[end] as usize] - distances[order[end - 1] as usize] <= TIE_GAP {
                 end += 1;
             }
             order[start..end].sort_by_key(|&p| label[p as usize]);
@@ -153,7 +147,9 @@ mod tests {
         let distances: Vec<f64> = (0..70_000u32).map(|p| f64::from(p * 7919 % 70_000) * 0.01).collect();
         let label: Vec<u32> = (0..70_000).collect();
         let mut sorter = Sorter::default();
-        let order = sorter.sort(distances.len(), |p| distances[p], |p, q| label[p].cmp(&label[q])).to_vec();
+        let order = sorter
+            .sort(distances.len(), |p| distances[p], |p, q| label[p].cmp(&label[q]))
+            .to_vec();
         assert_eq!(order, twin(&distances, &label));
     }
 }

@@ -53,7 +53,9 @@ pub fn num_threads() -> Result<usize> {
 
 fn configured_threads(value: Option<&str>) -> Result<usize> {
     let Some(text) = value else {
-        return Ok(std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_THREADS));
+        return Ok(std::thread::available_parallelism()
+            .map_or(1, std::num::NonZero::get)
+            .min(MAX_THREADS));
     };
     match text.trim().parse::<usize>() {
         Ok(n @ 1..=MAX_THREADS) => Ok(n),
@@ -166,7 +168,10 @@ where
 pub fn for_each<T: Send>(items: Vec<T>, workers: usize, f: impl Fn(T) + Sync) -> Result<()> {
     let cells: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
     try_map(cells.len(), workers, |index| {
-        let item = cells[index].lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let item = cells[index]
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
         if let Some(item) = item {
             f(item);
         }

@@ -22,26 +22,42 @@ pub fn compute<R: Send>(py: Python<'_>, work: impl FnOnce() -> Result<R> + Send)
                 .map(String::as_str)
                 .or_else(|| payload.downcast_ref::<&str>().copied())
                 .unwrap_or("no message");
-            Err(PyRuntimeError::new_err(format!("internal error in recipnet's core, please report it: {text}")))
+            Err(PyRuntimeError::new_err(format!(
+                "internal error in recipnet's core, please report it: {text}"
+            )))
         }
     }
 }
 
 fn shape_error(field: &'static str, message: String) -> PyErr {
-    CoreError(Error::Crystal(CrystalError { message, field, crystal: None, row: None, value: None })).into()
+    CoreError(Error::Crystal(CrystalError {
+        message,
+        field,
+        crystal: None,
+        row: None,
+        value: None,
+    }))
+    .into()
 }
 
 /// The values of a C-contiguous array.
 pub fn slice<'a, T: Element>(field: &'static str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
-    array.as_slice().map_err(|_| shape_error(field, format!("{field} is not contiguous")))
+    array
+        .as_slice()
+        .map_err(|_| shape_error(field, format!("{field} is not contiguous")))
 }
 
 /// The rows of a C-contiguous (N, 3) array.
 pub fn rows<'a, T: Element>(field: &'static str, array: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [[T; 3]]> {
-    let flat = array.as_slice().map_err(|_| shape_error(field, format!("{field} is not contiguous")))?;
+    let flat = array
+        .as_slice()
+        .map_err(|_| shape_error(field, format!("{field} is not contiguous")))?;
     match flat.as_chunks::<3>() {
         (rows, []) if array.as_array().ncols() == 3 => Ok(rows),
-        _ => Err(shape_error(field, format!("{field} has shape {:?}, (N, 3) is needed", array.as_array().shape()))),
+        _ => Err(shape_error(
+            field,
+            format!("{field} has shape {:?}, (N, 3) is needed", array.as_array().shape()),
+        )),
     }
 }
 
@@ -50,11 +66,16 @@ pub fn matrices<'a, T: Element>(
     field: &'static str,
     array: &'a PyReadonlyArray3<'_, T>,
 ) -> PyResult<&'a [[[T; 3]; 3]]> {
-    let flat = array.as_slice().map_err(|_| shape_error(field, format!("{field} is not contiguous")))?;
+    let flat = array
+        .as_slice()
+        .map_err(|_| shape_error(field, format!("{field} is not contiguous")))?;
     let shape = array.as_array().shape().to_vec();
     match flat.as_chunks::<3>().0.as_chunks::<3>() {
         (matrices, []) if shape[1..] == [3, 3] => Ok(matrices),
-        _ => Err(shape_error(field, format!("{field} has shape {shape:?}, (N, 3, 3) is needed"))),
+        _ => Err(shape_error(
+            field,
+            format!("{field} has shape {shape:?}, (N, 3, 3) is needed"),
+        )),
     }
 }
 
@@ -105,19 +126,25 @@ pub fn vector<T: Element>(py: Python<'_>, data: Vec<T>) -> Bound<'_, PyArray1<T>
 pub fn table<T: Element>(py: Python<'_>, data: Vec<[T; 3]>) -> PyResult<Bound<'_, PyArray2<T>>> {
     let shape = (data.len(), 3);
     let array = Array2::from_shape_vec(shape, data.into_flattened());
-    Ok(array.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.into_pyarray(py))
+    Ok(array
+        .map_err(|error| PyRuntimeError::new_err(error.to_string()))?
+        .into_pyarray(py))
 }
 
 /// Matrices as an (N, 3, 3) array, handed over without a copy.
 pub fn cube<T: Element>(py: Python<'_>, data: Vec<[[T; 3]; 3]>) -> PyResult<Bound<'_, PyArray3<T>>> {
     let shape = (data.len(), 3, 3);
     let array = Array3::from_shape_vec(shape, data.into_flattened().into_flattened());
-    Ok(array.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.into_pyarray(py))
+    Ok(array
+        .map_err(|error| PyRuntimeError::new_err(error.to_string()))?
+        .into_pyarray(py))
 }
 
 /// A vector of two stacked halves as a (2, N) array, handed over without a copy.
 pub fn halves<T: Element>(py: Python<'_>, data: Vec<T>) -> PyResult<Bound<'_, PyArray2<T>>> {
     let shape = (2, data.len() / 2);
     let array = Array2::from_shape_vec(shape, data);
-    Ok(array.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.into_pyarray(py))
+    Ok(array
+        .map_err(|error| PyRuntimeError::new_err(error.to_string()))?
+        .into_pyarray(py))
 }

@@ -18,13 +18,25 @@ fn edge_spec(spec: &Bound<'_, PyTuple>, max_edges: u64) -> PyResult<EdgeSpec> {
     match kind.as_str() {
         "radius" => {
             let (_, cutoff): (String, f64) = spec.extract()?;
-            Ok(EdgeSpec::Radius(RadiusOptions { cutoff, half: false, self_images: true, max_edges }))
+            Ok(EdgeSpec::Radius(RadiusOptions {
+                cutoff,
+                half: false,
+                self_images: true,
+                max_edges,
+            }))
         }
         "nearest" => {
             let (_, k, shell_tol, mode): (String, usize, f64, String) = spec.extract()?;
-            Ok(EdgeSpec::Nearest(NearestOptions { k, shell_tol, mode: keyword(&mode)?, max_edges }))
+            Ok(EdgeSpec::Nearest(NearestOptions {
+                k,
+                shell_tol,
+                mode: keyword(&mode)?,
+                max_edges,
+            }))
         }
-        _ => Err(PyTypeError::new_err(format!("edges: {kind:?} is neither \"radius\" nor \"nearest\""))),
+        _ => Err(PyTypeError::new_err(format!(
+            "edges: {kind:?} is neither \"radius\" nor \"nearest\""
+        ))),
     }
 }
 
@@ -67,7 +79,13 @@ pub fn featurize<'py>(
     threads: Option<usize>,
     single: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let arrays = BatchArrays { lattices, numbers: Some(numbers), frac, offsets, site };
+    let arrays = BatchArrays {
+        lattices,
+        numbers: Some(numbers),
+        frac,
+        offsets,
+        site,
+    };
     let slices = arrays.slices()?;
     let options = FeatureOptions {
         edges: edges.map(|spec| edge_spec(&spec, max_edges)).transpose()?,
@@ -79,9 +97,15 @@ pub fn featurize<'py>(
         }),
     };
     if single {
-        features_dict(py, compute(py, || core_featurize::<f32>(&slices.view()?, &options, threads))?)
+        features_dict(
+            py,
+            compute(py, || core_featurize::<f32>(&slices.view()?, &options, threads))?,
+        )
     } else {
-        features_dict(py, compute(py, || core_featurize::<f64>(&slices.view()?, &options, threads))?)
+        features_dict(
+            py,
+            compute(py, || core_featurize::<f64>(&slices.view()?, &options, threads))?,
+        )
     }
 }
 

@@ -18,7 +18,8 @@ pub fn keyword<K: std::str::FromStr>(text: &str) -> PyResult<K>
 where
     Error: From<K::Err>,
 {
-    text.parse().map_err(|error: K::Err| CoreError(Error::from(error)).into())
+    text.parse()
+        .map_err(|error: K::Err| CoreError(Error::from(error)).into())
 }
 
 /// `(index, shift, vector, distance, offsets, atom_offsets)`.
@@ -51,13 +52,30 @@ pub fn radius<'py>(
     threads: Option<usize>,
     single: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let arrays = BatchArrays { lattices, numbers: None, frac, offsets, site };
+    let arrays = BatchArrays {
+        lattices,
+        numbers: None,
+        frac,
+        offsets,
+        site,
+    };
     let slices = arrays.slices()?;
-    let options = RadiusOptions { cutoff, half, self_images, max_edges };
+    let options = RadiusOptions {
+        cutoff,
+        half,
+        self_images,
+        max_edges,
+    };
     if single {
-        edges_tuple(py, compute(py, || neighbors::neighbors::<f32>(&slices.view()?, &options, threads))?)
+        edges_tuple(
+            py,
+            compute(py, || neighbors::neighbors::<f32>(&slices.view()?, &options, threads))?,
+        )
     } else {
-        edges_tuple(py, compute(py, || neighbors::neighbors::<f64>(&slices.view()?, &options, threads))?)
+        edges_tuple(
+            py,
+            compute(py, || neighbors::neighbors::<f64>(&slices.view()?, &options, threads))?,
+        )
     }
 }
 
@@ -78,13 +96,34 @@ pub fn nearest<'py>(
     threads: Option<usize>,
     single: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let arrays = BatchArrays { lattices, numbers: None, frac, offsets, site };
+    let arrays = BatchArrays {
+        lattices,
+        numbers: None,
+        frac,
+        offsets,
+        site,
+    };
     let slices = arrays.slices()?;
-    let options = NearestOptions { k, shell_tol, mode: keyword(edges)?, max_edges };
+    let options = NearestOptions {
+        k,
+        shell_tol,
+        mode: keyword(edges)?,
+        max_edges,
+    };
     if single {
-        edges_tuple(py, compute(py, || neighbors::nearest_neighbors::<f32>(&slices.view()?, &options, threads))?)
+        edges_tuple(
+            py,
+            compute(py, || {
+                neighbors::nearest_neighbors::<f32>(&slices.view()?, &options, threads)
+            })?,
+        )
     } else {
-        edges_tuple(py, compute(py, || neighbors::nearest_neighbors::<f64>(&slices.view()?, &options, threads))?)
+        edges_tuple(
+            py,
+            compute(py, || {
+                neighbors::nearest_neighbors::<f64>(&slices.view()?, &options, threads)
+            })?,
+        )
     }
 }
 
@@ -94,7 +133,9 @@ fn operations_views<'a>(operations: &'a [Option<OperationsArrays<'_>>]) -> PyRes
     operations
         .iter()
         .map(|entry| {
-            let Some((rotations, translations, denominator)) = entry else { return Ok(None) };
+            let Some((rotations, translations, denominator)) = entry else {
+                return Ok(None);
+            };
             Ok(Some(OperationsView {
                 rotations: matrices("rotations", rotations)?,
                 translations: rows("translations", translations)?,
@@ -106,7 +147,12 @@ fn operations_views<'a>(operations: &'a [Option<OperationsArrays<'_>>]) -> PyRes
 
 /// `(d_spacing, multiplicity, absent)`.
 fn details_tuple<T: Real + Element>(py: Python<'_>, details: Details<T>) -> PyResult<Bound<'_, PyTuple>> {
-    (vector(py, details.d_spacing), vector(py, details.multiplicity), vector(py, details.absent)).into_pyobject(py)
+    (
+        vector(py, details.d_spacing),
+        vector(py, details.multiplicity),
+        vector(py, details.absent),
+    )
+        .into_pyobject(py)
 }
 
 /// `(hkl, offsets)` of all reflections of a ball; see `recipnet.reflections`.
@@ -127,7 +173,12 @@ pub fn reflections<'py>(
     let cells = matrices("lattices", &lattices)?;
     let operations = operations.unwrap_or_default();
     let views = operations_views(&operations)?;
-    let options = ReflectionOptions { d_min, unique: keyword(unique)?, drop_absent, max_reflections };
+    let options = ReflectionOptions {
+        d_min,
+        unique: keyword(unique)?,
+        drop_absent,
+        max_reflections,
+    };
     let order: Order = keyword(order)?;
     let found = compute(py, || -> Result<Indices> {
         let cells = check_lattices(cells)?;
@@ -154,7 +205,11 @@ pub fn reflection_details<'py>(
     threads: Option<usize>,
     single: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let (cells, hkl, offsets) = (matrices("lattices", &lattices)?, rows("hkl", &hkl)?, slice("offsets", &offsets)?);
+    let (cells, hkl, offsets) = (
+        matrices("lattices", &lattices)?,
+        rows("hkl", &hkl)?,
+        slice("offsets", &offsets)?,
+    );
     let operations = operations.unwrap_or_default();
     let views = operations_views(&operations)?;
     let unique = keyword(unique)?;

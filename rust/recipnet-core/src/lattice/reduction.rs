@@ -20,7 +20,10 @@ pub struct Reduction {
 #[must_use]
 pub fn reduce(given: &Mat3) -> Reduction {
     if is_reduced(given) {
-        return Reduction { rows: *given, transform: INT_IDENTITY };
+        return Reduction {
+            rows: *given,
+            transform: INT_IDENTITY,
+        };
     }
     let mut transform = INT_IDENTITY;
     let mut rows = *given;

@@ -1,8 +1,9 @@
 //! One crystal made ready for searching: reduced cell, wrapped atoms, and the way back to the given shifts.
 
+use std::ops::Range;
+
 use crate::math::{
-    IntMat3, Mat3, Vec3, ceil_int, dot, floor_int, int_row_times, norm, row_times, sub, to_float, triangular,
-    unimodular_inverse,
+    IntMat3, Mat3, Vec3, dot, floor_int, int_row_times, norm, row_times, sub, to_float, triangular, unimodular_inverse,
 };
 use crate::{lattice, math::INT_IDENTITY};
 
@@ -26,7 +27,12 @@ impl Neighbor {
     /// The same edge seen from its other end; exact, since negation is.
     #[inline]
     pub fn reversed(&self, i: u32) -> Self {
-        Self { vector: self.vector.map(|x| -x), distance: self.distance, shift: self.shift.map(|x| -x), j: i }
+        Self {
+            vector: self.vector.map(|x| -x),
+            distance: self.distance,
+            shift: self.shift.map(|x| -x),
+            j: i,
+        }
     }
 
     /// What orders neighbours at one distance.
@@ -34,6 +40,54 @@ impl Neighbor {
     pub fn tie_key(&self) -> (u32, [i32; 3]) {
         (self.j, self.shift)
     }
+}
+
+/// What is left of the ball after one axis: planes of lattice points, then rows, then points.
+#[derive(Debug, Default)]
+pub struct Stages {
+    planes: Vec<Plane>,
+    rows: Vec<Row>,
+    points: Vec<Point>,
+}
+
+/// Translations are whole numbers kept as floats; `left` is what remains of the squared radius.
+#[derive(Debug, Clone, Copy, Default)]
+struct Plane {
+    j: usize,
+    n: f64,
+    left: f64,
+    y: f64,
+    z: f64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Row {
+    j: usize,
+    n: [f64; 2],
+    left: f64,
+    z: f64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Point {
+    j: usize,
+    n: [f64; 3],
+}
+
+/// A slice with a place for each of `count` items and one that is overwritten.
+fn room<T: Copy + Default>(buffer: &mut Vec<T>, count: usize) -> &mut [T] {
+    if buffer.len() <= count {
+        buffer.resize(count + 1, T::default());
+    }
+    &mut buffer[..=count]
+}
+
+/// Smallest whole number not below `x`, or one that is below it by less than 1e-9.
+#[inline]
+fn ceil_loose(x: f64) -> f64 {
+    // Adding and taking away 1.5 * 2^52 rounds to a whole number.
+    const SHIFTER: f64 = 6_755_399_441_055_744.0;
+    (x + (0.5 - 1e-9) + SHIFTER) - SHIFTER
 }
 
 /// A crystal in its reduced cell. `load` reuses the memory of the crystal before.
@@ -174,46 +228,96 @@ impl SearchCell {
         limit * (1.0 + 1e-9) + self.margin
     }
 
-    /// Whether [`Self::pair`] visits in rising order of shifts.
+    /// Whether [`Self::images`] visits in rising order of shifts.
     pub fn visits_in_order(&self) -> bool {
         self.is_given
     }
 
-    /// Visit all images of atom j within `limit` of atom i; the atom itself and its mixed-site partners excepted.
+    /// Visit all images of the atoms `others` within `limit` of atom i, in rising order of j and reduced translation;
+    /// the atom itself and its mixed-site partners excepted.
+    ///
+    /// The ball is solved axis by axis. Each axis is one loop over a window of fixed length with an append that does
+    /// not branch: for the small crystals that this serves, mispredicted branches would cost more than the tests.
     #[inline]
-    pub fn pair(&self, i: usize, j: usize, limit: f64, mut visit: impl FnMut(Neighbor)) {
+    pub fn images(
+        &self,
+        i: usize,
+        others: Range<usize>,
+        limit: f64,
+        stages: &mut Stages,
+        mut visit: impl FnMut(Neighbor),
+    ) {
         let reach = self.reach(limit);
         let square = reach * reach;
-        let (rows, inverse) = (&self.frame, &self.inverse_diagonal);
-        let base = sub(self.position[j], self.position[i]);
-        let first = ceil_int((-reach - base[0]) * inverse[0]);
-        let last = floor_int((reach - base[0]) * inverse[0]);
-        for n0 in first..=last {
-            let t = n0 as f64;
-            let x = base[0] + t * rows[0][0];
-            let (y0, z0) = (base[1] + t * rows[0][1], base[2] + t * rows[0][2]);
-            let left = (square - x * x).max(0.0);
-            let half = left.sqrt();
-            let first = ceil_int((-half - y0) * inverse[1]);
-            let last = floor_int((half - y0) * inverse[1]);
-            for n1 in first..=last {
-                let t = n1 as f64;
-                let y = y0 + t * rows[1][1];
-                let z = z0 + t * rows[1][2];
-                let half = (left - y * y).max(0.0).sqrt();
-                let first = ceil_int((-half - z) * inverse[2]);
-                let last = floor_int((half - z) * inverse[2]);
-                for n2 in first..=last {
-                    self.offer(i, j, [n0, n1, n2], limit, &mut visit);
-                }
+        let [a, b, c] = self.frame;
+        let here = self.position[i];
+        let window = [0, 1, 2].map(|axis| 1 + (2.0 * reach * self.inverse_diagonal[axis] + 1e-6) as usize);
+
+        let planes = room(&mut stages.planes, others.len() * window[0]);
+        let mut count = 0;
+        for j in others {
+            let base = sub(self.position[j], here);
+            let mut n = ceil_loose((-reach - base[0]) * self.inverse_diagonal[0]);
+            for _ in 0..window[0] {
+                let x = base[0] + n * a[0];
+                let left = square - x * x;
+                planes[count] = Plane {
+                    j,
+                    n,
+                    left,
+                    y: base[1] + n * a[1],
+                    z: base[2] + n * a[2],
+                };
+                count += usize::from(left >= 0.0);
+                n += 1.0;
             }
+        }
+        let rows = room(&mut stages.rows, count * window[1]);
+        let planes = &stages.planes[..count];
+        count = 0;
+        for plane in planes {
+            let mut n = ceil_loose((-reach - plane.y) * self.inverse_diagonal[1]);
+            for _ in 0..window[1] {
+                let y = plane.y + n * b[1];
+                let left = plane.left - y * y;
+                rows[count] = Row {
+                    j: plane.j,
+                    n: [plane.n, n],
+                    left,
+                    z: plane.z + n * b[2],
+                };
+                count += usize::from(left >= 0.0);
+                n += 1.0;
+            }
+        }
+        let points = room(&mut stages.points, count * window[2]);
+        let rows = &stages.rows[..count];
+        count = 0;
+        for row in rows {
+            let mut n = ceil_loose((-reach - row.z) * self.inverse_diagonal[2]);
+            for _ in 0..window[2] {
+                let z = row.z + n * c[2];
+                points[count] = Point {
+                    j: row.j,
+                    n: [row.n[0], row.n[1], n],
+                };
+                count += usize::from(row.left - z * z >= 0.0);
+                n += 1.0;
+            }
+        }
+        for point in &stages.points[..count] {
+            self.offer(i, point.j, point.n.map(|n| n as i64), limit, &mut visit);
         }
     }
 
     /// Hand over the image of j at reduced translation n, if it is a neighbour by the given coordinates.
     #[inline]
     pub(super) fn offer(&self, i: usize, j: usize, n: [i64; 3], limit: f64, visit: &mut impl FnMut(Neighbor)) {
-        let n = if self.is_given { n } else { int_row_times(n, &self.transform) };
+        let n = if self.is_given {
+            n
+        } else {
+            int_row_times(n, &self.transform)
+        };
         let (from, to) = (self.home[i], self.home[j]);
         let shift = [0, 1, 2].map(|c| n[c] + to[c] - from[c]);
         let (here, there) = (&self.frac[i], &self.frac[j]);
@@ -227,7 +331,12 @@ impl SearchCell {
         if distance <= DISTANCE_SLACK && self.is_same_site(i, j) {
             return;
         }
-        visit(Neighbor { vector, distance, shift: shift.map(|x| x as i32), j: j as u32 });
+        visit(Neighbor {
+            vector,
+            distance,
+            shift: shift.map(|x| x as i32),
+            j: j as u32,
+        });
     }
 
     fn is_same_site(&self, i: usize, j: usize) -> bool {

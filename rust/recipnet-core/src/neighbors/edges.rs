@@ -60,7 +60,14 @@ pub struct Growing<T> {
 
 impl<T> Default for Growing<T> {
     fn default() -> Self {
-        Self { counts: vec![], centre: vec![], neighbor: vec![], shift: vec![], vector: vec![], distance: vec![] }
+        Self {
+            counts: vec![],
+            centre: vec![],
+            neighbor: vec![],
+            shift: vec![],
+            vector: vec![],
+            distance: vec![],
+        }
     }
 }
 
@@ -85,7 +92,8 @@ impl<T: Real> Sink for Growing<T> {
     fn atom(&mut self, centre: usize, first: usize, rows: impl ExactSizeIterator<Item = Neighbor> + Clone) {
         self.counts.push(rows.len() as u32);
         self.centre.resize(self.centre.len() + rows.len(), centre as i64);
-        self.neighbor.extend(rows.clone().map(|row| (first + row.j as usize) as i64));
+        self.neighbor
+            .extend(rows.clone().map(|row| (first + row.j as usize) as i64));
         self.shift.extend(rows.clone().map(|row| row.shift));
         self.vector.extend(rows.clone().map(|row| row.vector.map(T::from_f64)));
         self.distance.extend(rows.map(|row| T::from_f64(row.distance)));
@@ -132,7 +140,10 @@ pub fn offsets<'a>(
             total
         }));
     }
-    let offsets = crystal_offsets.iter().map(|&atom| atom_offsets[atom as usize]).collect();
+    let offsets = crystal_offsets
+        .iter()
+        .map(|&atom| atom_offsets[atom as usize])
+        .collect();
     (offsets, atom_offsets)
 }
 
@@ -157,7 +168,14 @@ pub fn cut<'a, T>(
         vector = rest;
         let (e, rest) = distance.split_at_mut(length);
         distance = rest;
-        stretches.push(Filling { centre: a, neighbor: b, shift: c, vector: d, distance: e, done: 0 });
+        stretches.push(Filling {
+            centre: a,
+            neighbor: b,
+            shift: c,
+            vector: d,
+            distance: e,
+            done: 0,
+        });
     }
     stretches
 }
@@ -192,7 +210,13 @@ pub fn join<T: Real>(
         offsets,
         atom_offsets,
     };
-    let stretches = cut(&mut edges.index, &mut edges.shift, &mut edges.vector, &mut edges.distance, &lengths);
+    let stretches = cut(
+        &mut edges.index,
+        &mut edges.shift,
+        &mut edges.vector,
+        &mut edges.distance,
+        &lengths,
+    );
     parallel::for_each(parts.into_iter().zip(stretches).collect(), workers, |(part, out)| {
         out.centre.copy_from_slice(&part.centre);
         out.neighbor.copy_from_slice(&part.neighbor);

@@ -15,7 +15,9 @@ pub struct Grid {
 impl Grid {
     /// Sort the atoms of a cell into bins about `width` angstrom wide.
     pub fn new(cell: &SearchCell, width: f64) -> Self {
-        let bins = cell.spacings().map(|spacing| ((spacing / width) as i64).clamp(1, 1 << 20));
+        let bins = cell
+            .spacings()
+            .map(|spacing| ((spacing / width) as i64).clamp(1, 1 << 20));
         let mut order: Vec<(u64, u32)> = cell
             .wrapped()
             .iter()

@@ -13,8 +13,11 @@ mod plan;
 mod radius;
 mod symmetrize;
 
+pub use crate::order::TIE_GAP;
 pub use cell::DISTANCE_SLACK;
 pub use edges::Edges;
 pub use nearest::{NearestMode, NearestOptions, nearest_neighbors};
-pub use crate::order::TIE_GAP;
 pub use radius::{RadiusOptions, neighbors};
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,14 @@
 //! The k nearest neighbours with all ties of the last shell.
 
-use super::cell::{DISTANCE_SLACK, Neighbor, SearchCell};
+use super::cell::{DISTANCE_SLACK, Neighbor, SearchCell, Stages};
 use super::edges::{Edges, Growing, Sink, join};
-use crate::order::Sorter;
 use super::pairs::{List, Pairs};
 use super::plan::{Budget, Plan, Stretch, ball, load};
 use super::symmetrize::symmetrize;
 use crate::batch::BatchView;
 use crate::error::{ArgumentError, Result};
 use crate::math::Real;
+use crate::order::Sorter;
 use crate::parallel;
 
 /// Which edges a k-nearest list holds, with NN(i) the neighbours of i.
@@ -65,7 +65,12 @@ impl NearestOptions {
     /// Directed lists, shells 1e-3 angstrom thick, at most 10^8 edges.
     #[must_use]
     pub fn new(k: usize) -> Self {
-        Self { k, shell_tol: 1e-3, mode: NearestMode::Directed, max_edges: 100_000_000 }
+        Self {
+            k,
+            shell_tol: 1e-3,
+            mode: NearestMode::Directed,
+            max_edges: 100_000_000,
+        }
     }
 }
 
@@ -80,7 +85,11 @@ pub fn nearest_neighbors<T: Real>(
     options: &NearestOptions,
     threads: Option<usize>,
 ) -> Result<Edges<T>> {
-    let refuse = |name, value: String, message: &str| ArgumentError { name, value, message: message.into() };
+    let refuse = |name, value: String, message: &str| ArgumentError {
+        name,
+        value,
+        message: message.into(),
+    };
     if options.k == 0 {
         return Err(refuse("k", "0".into(), "must be at least 1").into());
     }
@@ -98,7 +107,12 @@ pub fn nearest_neighbors<T: Real>(
         return directed(batch, options, &budget, threads);
     }
     let edges = directed::<f64>(batch, options, &budget, threads)?;
-    symmetrize(&edges, batch.offsets(), options.mode, &Budget::new(options.max_edges, expected, what))
+    symmetrize(
+        &edges,
+        batch.offsets(),
+        options.mode,
+        &Budget::new(options.max_edges, expected, what),
+    )
 }
 
 /// Number density above which a crystal is not taken to be denser, atoms per cubic angstrom: where a cell holds vacuum,
@@ -122,7 +136,10 @@ fn directed<T: Real>(
         (volume * 0.75 / std::f64::consts::PI).cbrt() + options.shell_tol
     };
     let estimate = |b: usize| 2.0 * (options.k as f64) * batch.atoms(b).len() as f64;
-    let bin_width = (0.25 * ball(1.0) * options.k as f64 / DENSITY_OF_SOLIDS).cbrt().clamp(1.0, 10.0) * 0.5;
+    let bin_width = (0.25 * ball(1.0) * options.k as f64 / DENSITY_OF_SOLIDS)
+        .cbrt()
+        .clamp(1.0, 10.0)
+        * 0.5;
     let plan = Plan::new(batch, threads, bin_width, estimate)?;
     let parts = parallel::try_map(plan.stretches.len(), plan.workers, |at| {
         let mut part = Growing::<T>::default();
@@ -162,6 +179,8 @@ struct Search {
     pairs: Pairs,
     list: List,
     found: Vec<Neighbor>,
+    edges: Vec<Neighbor>,
+    stages: Stages,
     distances: Vec<f64>,
     sorter: Sorter,
 }
@@ -174,6 +193,8 @@ impl Search {
             pairs: Pairs::default(),
             list: List::default(),
             found: vec![],
+            edges: vec![],
+            stages: Stages::default(),
             distances: vec![],
             sorter: Sorter::default(),
         }
@@ -195,19 +216,23 @@ impl Search {
         for i in 0..cell.len() {
             self.pairs.list(i, false, &mut self.list);
             self.distances.clear();
-            self.distances.extend((0..self.list.len()).map(|p| self.pairs.distance(&self.list, p)));
+            self.distances
+                .extend((0..self.list.len()).map(|p| self.pairs.distance(&self.list, p)));
             if let Some(shell) = self.shell(radius) {
                 let (pairs, list) = (&self.pairs, &mut self.list);
                 list.retain(|at| pairs.distance_at(at) <= shell);
-                let order = self.sorter.sort(list.len(), |p| pairs.distance(list, p), |p, q| p.cmp(&q));
-                sink.atom(first + i, first, order.iter().map(|&p| pairs.edge(list, p as usize)));
+                let order = self
+                    .sorter
+                    .sort(list.len(), |p| pairs.distance(list, p), |p, q| p.cmp(&q));
+                pairs.gather(list, order, &mut self.edges);
+                sink.atom(first + i, first, self.edges.iter().copied());
             } else {
+                let mut stages = std::mem::take(&mut self.stages);
                 let visit = |radius: f64, found: &mut Vec<Neighbor>| {
-                    for j in 0..cell.len() {
-                        cell.pair(i, j, radius, |edge| found.push(edge));
-                    }
+                    cell.images(i, 0..cell.len(), radius, &mut stages, |edge| found.push(edge));
                 };
                 self.widen(1.25 * radius, first + i, first, visit, sink);
+                self.stages = stages;
             }
         }
     }
@@ -218,7 +243,7 @@ impl Search {
         mut radius: f64,
         centre: usize,
         first: usize,
-        visit: impl Fn(f64, &mut Vec<Neighbor>),
+        mut visit: impl FnMut(f64, &mut Vec<Neighbor>),
         sink: &mut impl Sink,
     ) {
         let shell = loop {
@@ -233,8 +258,11 @@ impl Search {
         };
         self.found.retain(|edge| edge.distance <= shell);
         let found = &self.found;
-        let order =
-            self.sorter.sort(found.len(), |p| found[p].distance, |p, q| found[p].tie_key().cmp(&found[q].tie_key()));
+        let order = self.sorter.sort(
+            found.len(),
+            |p| found[p].distance,
+            |p, q| found[p].tie_key().cmp(&found[q].tie_key()),
+        );
         sink.atom(centre, first, order.iter().map(|&p| found[p as usize]));
     }
 }

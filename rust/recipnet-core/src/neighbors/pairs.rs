@@ -1,6 +1,6 @@
 //! Small crystals: every pair of rows is searched once and read from both ends.
 
-use super::cell::{Neighbor, SearchCell};
+use super::cell::{Neighbor, SearchCell, Stages};
 
 /// Neighbours found for all `i <= j` of one crystal. `find` reuses the memory of the crystal before.
 #[derive(Debug, Default)]
@@ -10,6 +10,7 @@ pub struct Pairs {
     found: Vec<Neighbor>,
     /// Where the run of each pair begins in `found`, and the end of the last.
     starts: Vec<u32>,
+    stages: Stages,
 }
 
 /// Which of the found neighbours belong to one atom, in the order (j, shift).
@@ -36,7 +37,6 @@ impl List {
     pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
         self.entries.retain(|entry| keep(entry.at as usize));
     }
-
 }
 
 impl Pairs {
@@ -45,21 +45,25 @@ impl Pairs {
         self.atoms = cell.len();
         self.found.clear();
         self.starts.clear();
-        let found = &mut self.found;
+        let (found, starts) = (&mut self.found, &mut self.starts);
         for i in 0..self.atoms {
-            for j in i..self.atoms {
-                let start = found.len();
-                self.starts.push(start as u32);
-                if i == j && !self_images {
-                    continue;
+            let mut next = i;
+            let others = if self_images { i..self.atoms } else { i + 1..self.atoms };
+            cell.images(i, others, limit, &mut self.stages, |edge| {
+                while next <= edge.j as usize {
+                    starts.push(found.len() as u32);
+                    next += 1;
                 }
-                cell.pair(i, j, limit, |edge| found.push(edge));
-                if !cell.visits_in_order() {
-                    sort_short(&mut found[start..]);
-                }
+                found.push(edge);
+            });
+            starts.resize(starts.len() + self.atoms - next, found.len() as u32);
+        }
+        starts.push(found.len() as u32);
+        if !cell.visits_in_order() {
+            for run in starts.windows(2) {
+                sort_short(&mut found[run[0] as usize..run[1] as usize]);
             }
         }
-        self.starts.push(found.len() as u32);
     }
 
     fn run(&self, i: usize, j: usize) -> std::ops::Range<u32> {
@@ -70,7 +74,11 @@ impl Pairs {
     /// Edges that the lists of all atoms will have.
     pub fn num_edges(&self, half: bool) -> usize {
         let own: usize = (0..self.atoms).map(|i| self.run(i, i).len()).sum();
-        if half { self.found.len() - own / 2 } else { 2 * self.found.len() - own }
+        if half {
+            self.found.len() - own / 2
+        } else {
+            2 * self.found.len() - own
+        }
     }
 
     /// Neighbours of atom i, or only those of a half list.
@@ -89,7 +97,11 @@ impl Pairs {
         }
         let (own, end) = (self.run(i, i), self.run(i, self.atoms - 1).end);
         // Own images come in pairs +-n in rising order: the upper half is the positive one.
-        let start = if half { own.start + (own.len() / 2) as u32 } else { own.start };
+        let start = if half {
+            own.start + (own.len() / 2) as u32
+        } else {
+            own.start
+        };
         list.entries.extend((start..end).map(|at| Entry { at, back: u32::MAX }));
     }
 
@@ -105,12 +117,18 @@ impl Pairs {
         self.found[at].distance
     }
 
-    /// Entry p as an edge of its atom.
-    #[inline]
-    pub fn edge(&self, list: &List, p: usize) -> Neighbor {
-        let entry = list.entries[p];
-        let edge = &self.found[entry.at as usize];
-        if entry.back == u32::MAX { *edge } else { edge.reversed(entry.back) }
+    /// Entries in an order, as edges of their atom.
+    pub fn gather(&self, list: &List, order: &[u32], edges: &mut Vec<Neighbor>) {
+        edges.clear();
+        edges.extend(order.iter().map(|&p| {
+            let entry = list.entries[p as usize];
+            let edge = &self.found[entry.at as usize];
+            if entry.back == u32::MAX {
+                *edge
+            } else {
+                edge.reversed(entry.back)
+            }
+        }));
     }
 }
 

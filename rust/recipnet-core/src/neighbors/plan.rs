@@ -49,12 +49,22 @@ impl Plan {
         // Some 30 ns an edge and 20 ns a pair; only the order of magnitude matters.
         let cost = |b: usize| {
             let atoms = batch.atoms(b).len() as f64;
-            1000.0 + 30.0 * estimate(b) + if atoms > LARGE as f64 { 2000.0 * atoms } else { 20.0 * atoms * atoms }
+            1000.0
+                + 30.0 * estimate(b)
+                + if atoms > LARGE as f64 {
+                    2000.0 * atoms
+                } else {
+                    20.0 * atoms * atoms
+                }
         };
         let total: f64 = (0..batch.len()).map(cost).sum();
         let workers = parallel::workers(threads, total)?;
         // One stretch when serial: its buffers are then the result. Else enough to share evenly.
-        let share = if workers == 1 { f64::INFINITY } else { (total / (8 * workers) as f64).max(50_000.0) };
+        let share = if workers == 1 {
+            f64::INFINITY
+        } else {
+            (total / (8 * workers) as f64).max(50_000.0)
+        };
         let mut stretches = Vec::new();
         let mut large = Vec::new();
         let (mut start, mut sum) = (0, 0.0);
@@ -85,7 +95,11 @@ impl Plan {
             let grid = Grid::new(&cell, bin_width);
             Ok((large[at], Large { cell, grid }))
         })?;
-        Ok(Self { stretches, workers, large })
+        Ok(Self {
+            stretches,
+            workers,
+            large,
+        })
     }
 
     /// What was made ready for a large crystal.
@@ -125,13 +139,22 @@ impl Budget {
     pub fn new(limit: u64, expected: f64, what: String) -> Self {
         // Positions in lists are 32-bit numbers.
         let limit = limit.min(u64::from(u32::MAX));
-        Self { limit, used: AtomicU64::new(0), expected, what }
+        Self {
+            limit,
+            used: AtomicU64::new(0),
+            expected,
+            what,
+        }
     }
 
     /// Count edges in.
     pub fn take(&self, edges: usize) -> Result<()> {
         let before = self.used.fetch_add(edges as u64, Ordering::Relaxed);
-        if before.saturating_add(edges as u64) > self.limit { Err(self.refusal(None).into()) } else { Ok(()) }
+        if before.saturating_add(edges as u64) > self.limit {
+            Err(self.refusal(None).into())
+        } else {
+            Ok(())
+        }
     }
 
     /// The error; the same whichever thread meets the limit.
@@ -154,7 +177,11 @@ impl Budget {
 /// Edges that crystal b surely has within a radius, from the volume that lattice points must fill.
 pub fn at_least(cell: &SearchCell, cutoff: f64, pairs: f64) -> f64 {
     let inner = cutoff - cell.covering_radius();
-    if inner <= 0.0 { 0.0 } else { pairs * (ball(inner) / cell.volume() - 1.0).max(0.0) }
+    if inner <= 0.0 {
+        0.0
+    } else {
+        pairs * (ball(inner) / cell.volume() - 1.0).max(0.0)
+    }
 }
 
 /// Cut-off with the slack that all lists share.

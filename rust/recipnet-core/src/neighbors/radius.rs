@@ -1,13 +1,13 @@
 //! All neighbours within a cut-off.
 
-use super::cell::{Neighbor, SearchCell};
+use super::cell::{Neighbor, SearchCell, Stages};
 use super::edges::{Edges, Growing, Sink, cut, join, offsets};
-use crate::order::Sorter;
 use super::pairs::{List, Pairs};
 use super::plan::{Budget, Plan, Stretch, at_least, ball, load, with_slack};
 use crate::batch::{BatchView, check_positive};
 use crate::error::Result;
 use crate::math::Real;
+use crate::order::Sorter;
 use crate::parallel;
 
 /// What a radius list holds.
@@ -27,7 +27,12 @@ impl RadiusOptions {
     /// Both directions, images of the atom itself included, at most 10^8 edges.
     #[must_use]
     pub fn new(cutoff: f64) -> Self {
-        Self { cutoff, half: false, self_images: true, max_edges: 100_000_000 }
+        Self {
+            cutoff,
+            half: false,
+            self_images: true,
+            max_edges: 100_000_000,
+        }
     }
 }
 
@@ -48,7 +53,11 @@ pub fn neighbors<T: Real>(batch: &BatchView, options: &RadiusOptions, threads: O
     let sphere = ball(limit);
     let pairs = |b: usize| {
         let atoms = batch.atoms(b).len() as f64;
-        let ordered = if options.self_images { atoms * atoms } else { atoms * (atoms - 1.0).max(0.0) };
+        let ordered = if options.self_images {
+            atoms * atoms
+        } else {
+            atoms * (atoms - 1.0).max(0.0)
+        };
         if options.half { 0.5 * ordered } else { ordered }
     };
     let estimate = |b: usize| pairs(b) * sphere / batch.lattices()[b].volume();
@@ -59,11 +68,24 @@ pub fn neighbors<T: Real>(batch: &BatchView, options: &RadiusOptions, threads: O
         refuse_early(batch, options, &budget, pairs)?;
     }
     let plan = Plan::new(batch, threads, (0.5 * options.cutoff).clamp(1.0, 10.0), estimate)?;
-    let search = Search { batch, options, limit, plan: &plan, budget: &budget };
+    let search = Search {
+        batch,
+        options,
+        limit,
+        plan: &plan,
+        budget: &budget,
+    };
     if expected <= COUNT_FIRST && !plan.has_large() {
         let parts = parallel::try_map(plan.stretches.len(), plan.workers, |at| {
             let mut part = Growing::<T>::default();
-            part.reserve(search.atoms(at), if plan.stretches.len() == 1 { expected as usize } else { 0 });
+            part.reserve(
+                search.atoms(at),
+                if plan.stretches.len() == 1 {
+                    expected as usize
+                } else {
+                    0
+                },
+            );
             search.run(at, &mut part, true)?;
             Ok(part)
         })?;
@@ -81,7 +103,13 @@ pub fn neighbors<T: Real>(batch: &BatchView, options: &RadiusOptions, threads: O
         offsets,
         atom_offsets,
     };
-    let parts = cut(&mut edges.index, &mut edges.shift, &mut edges.vector, &mut edges.distance, &lengths);
+    let parts = cut(
+        &mut edges.index,
+        &mut edges.shift,
+        &mut edges.vector,
+        &mut edges.distance,
+        &lengths,
+    );
     let parts: Vec<_> = parts.into_iter().map(std::sync::Mutex::new).collect();
     parallel::try_map(parts.len(), plan.workers, |at| {
         let mut part = parts[at].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -129,8 +157,7 @@ impl Search<'_> {
     /// Whether an edge is listed at its centre i.
     fn keeps(&self, i: usize, edge: &Neighbor) -> bool {
         let j = edge.j as usize;
-        (self.options.self_images || i != j)
-            && (!self.options.half || i < j || (i == j && edge.shift > [0; 3]))
+        (self.options.self_images || i != j) && (!self.options.half || i < j || (i == j && edge.shift > [0; 3]))
     }
 
     /// Edges of each atom of a stretch.
@@ -139,22 +166,20 @@ impl Search<'_> {
         match &self.plan.stretches[at] {
             Stretch::Small(crystals) => {
                 let mut cell = SearchCell::default();
+                let mut stages = Stages::default();
                 for b in crystals.clone() {
                     load(&mut cell, self.batch, b);
                     let (start, atoms) = (counts.len(), cell.len());
                     counts.resize(start + atoms, 0);
                     for i in 0..atoms {
                         let mut listed = 0;
-                        for j in i..atoms {
-                            let mut count = 0;
-                            cell.pair(i, j, self.limit, |edge| count += u32::from(self.keeps(i, &edge)));
+                        cell.images(i, i..atoms, self.limit, &mut stages, |edge| {
+                            let both = edge.j as usize > i && !self.options.half;
+                            let count = u32::from(self.keeps(i, &edge));
                             counts[start + i] += count;
-                            listed += count;
-                            if j > i && !self.options.half {
-                                counts[start + j] += count;
-                                listed += count;
-                            }
-                        }
+                            counts[start + edge.j as usize] += if both { count } else { 0 };
+                            listed += if both { 2 * count } else { count };
+                        });
                         self.budget.take(listed as usize)?;
                     }
                 }
@@ -163,7 +188,9 @@ impl Search<'_> {
                 let large = self.plan.large(*crystal);
                 for i in atoms.clone() {
                     let mut count = 0;
-                    large.grid.around(&large.cell, i, self.limit, |edge| count += u32::from(self.keeps(i, &edge)));
+                    large.grid.around(&large.cell, i, self.limit, |edge| {
+                        count += u32::from(self.keeps(i, &edge))
+                    });
                     counts.push(count);
                     self.budget.take(count as usize)?;
                 }
@@ -180,6 +207,7 @@ impl Search<'_> {
                 let mut cell = SearchCell::default();
                 let mut pairs = Pairs::default();
                 let mut list = List::default();
+                let mut edges = Vec::new();
                 for b in crystals.clone() {
                     load(&mut cell, self.batch, b);
                     pairs.find(&cell, self.limit, self.options.self_images);
@@ -190,7 +218,8 @@ impl Search<'_> {
                     for i in 0..cell.len() {
                         pairs.list(i, self.options.half, &mut list);
                         let order = sorter.sort(list.len(), |p| pairs.distance(&list, p), |p, q| p.cmp(&q));
-                        sink.atom(first + i, first, order.iter().map(|&p| pairs.edge(&list, p as usize)));
+                        pairs.gather(&list, order, &mut edges);
+                        sink.atom(first + i, first, edges.iter().copied());
                     }
                 }
             }

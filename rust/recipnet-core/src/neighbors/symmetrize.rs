@@ -3,10 +3,10 @@
 use super::cell::Neighbor;
 use super::edges::{Edges, Growing, Sink, join};
 use super::nearest::NearestMode;
-use crate::order::Sorter;
 use super::plan::Budget;
 use crate::error::Result;
 use crate::math::Real;
+use crate::order::Sorter;
 
 /// Make a graph of the given kind from lists NN(i).
 ///
@@ -22,8 +22,9 @@ pub fn symmetrize<T: Real>(
 ) -> Result<Edges<T>> {
     let num_atoms = edges.atom_offsets.len() - 1;
     let range = |i: usize| edges.atom_offsets[i] as usize..edges.atom_offsets[i + 1] as usize;
-    let reach: Vec<f64> =
-        (0..num_atoms).map(|i| edges.distance[range(i)].iter().copied().fold(0.0, f64::max)).collect();
+    let reach: Vec<f64> = (0..num_atoms)
+        .map(|i| edges.distance[range(i)].iter().copied().fold(0.0, f64::max))
+        .collect();
 
     let one_sided = |e: usize| {
         let (_, j) = edges.pair(e);
@@ -73,8 +74,11 @@ pub fn symmetrize<T: Real>(
                 }));
             }
             budget.take(list.len())?;
-            let order =
-                sorter.sort(list.len(), |p| list[p].distance, |p, q| list[p].tie_key().cmp(&list[q].tie_key()));
+            let order = sorter.sort(
+                list.len(),
+                |p| list[p].distance,
+                |p, q| list[p].tie_key().cmp(&list[q].tie_key()),
+            );
             out.atom(i, first, order.iter().map(|&p| list[p as usize]));
         }
     }

@@ -83,7 +83,12 @@ impl ReflectionOptions {
     /// One of each +-h, absences kept, at most 10^8 reflections.
     #[must_use]
     pub fn new(d_min: f64) -> Self {
-        Self { d_min, unique: Unique::Friedel, drop_absent: false, max_reflections: 100_000_000 }
+        Self {
+            d_min,
+            unique: Unique::Friedel,
+            drop_absent: false,
+            max_reflections: 100_000_000,
+        }
     }
 }
 
@@ -118,9 +123,10 @@ struct Group {
 impl Group {
     fn new(lattice: &Lattice, view: Option<&OperationsView>, unique: Unique, crystal: usize) -> Result<Self> {
         let named = |error| match error {
-            Error::Symmetry(e) => {
-                Error::Symmetry(SymmetryError { message: format!("crystal {crystal}: {}", e.message), value: e.value })
-            }
+            Error::Symmetry(e) => Error::Symmetry(SymmetryError {
+                message: format!("crystal {crystal}: {}", e.message),
+                value: e.value,
+            }),
             other => other,
         };
         let absences = view.map(Absences::new).transpose().map_err(named)?;
@@ -131,7 +137,11 @@ impl Group {
                     "crystal {crystal} declares no symmetry: unique = \"laue\" needs it; pass operations, or take \
                      unique = \"friedel\""
                 );
-                return Err(SymmetryError { message, value: String::new() }.into());
+                return Err(SymmetryError {
+                    message,
+                    value: String::new(),
+                }
+                .into());
             }
             _ => None,
         };
@@ -148,7 +158,12 @@ fn check_operations(lattices: usize, operations: &OperationsList) -> Result<()> 
         return Ok(());
     }
     let message = format!("one entry for each of the {lattices} crystals, or none at all");
-    Err(ArgumentError { name: "operations", value: format!("{} entries", operations.len()), message }.into())
+    Err(ArgumentError {
+        name: "operations",
+        value: format!("{} entries", operations.len()),
+        message,
+    }
+    .into())
 }
 
 /// All reflections h != 0 with `d >= d_min`, whole shells, in scan order (hkl rising).
@@ -170,7 +185,11 @@ pub fn indices(
         .map(|b| {
             let view = operations.get(b).and_then(Option::as_ref);
             let needed = options.unique == Unique::Laue || options.drop_absent;
-            if needed { Group::new(&lattices[b], view, options.unique, b).map(Some) } else { Ok(None) }
+            if needed {
+                Group::new(&lattices[b], view, options.unique, b).map(Some)
+            } else {
+                Ok(None)
+            }
         })
         .collect::<Result<Vec<_>>>()?;
     // An orbit has at most twice as many members as there are rotations.
@@ -217,7 +236,10 @@ pub fn indices(
                 Some(group) => ball::rows(&lattices[b], options.d_min, half, |h, k, from, to| {
                     if hkl.len() <= limit as usize {
                         hkl.extend((from..=to).map(|l| [h, k, l]).filter(|&h| {
-                            group.laue.as_ref().is_none_or(|laue| laue.orbit_of_representative(h).is_some())
+                            group
+                                .laue
+                                .as_ref()
+                                .is_none_or(|laue| laue.orbit_of_representative(h).is_some())
                                 && !(options.drop_absent && group.is_absent(h))
                         }));
                     }
@@ -239,7 +261,10 @@ pub fn indices(
     if end as u64 > limit {
         return Err(refusal(end as f64, None).into());
     }
-    Ok(Indices { hkl: concatenate(parts.into_iter().map(|(hkl, _)| hkl).collect(), workers)?, offsets })
+    Ok(Indices {
+        hkl: concatenate(parts.into_iter().map(|(hkl, _)| hkl).collect(), workers)?,
+        offsets,
+    })
 }
 
 /// Spacing, multiplicity and absence of given reflections; rows of crystal b are `offsets[b]..offsets[b + 1]`.
@@ -264,10 +289,14 @@ pub fn details<T: Real>(
             let hkl = &hkl[range(b)];
             let group = Group::new(&lattices[b], operations.get(b).and_then(Option::as_ref), unique, b)?;
             let reciprocal = lattices[b].reciprocal();
-            out.d_spacing.extend(hkl.iter().map(|h| T::from_f64(1.0 / norm(row_times(h.map(f64::from), reciprocal)))));
+            out.d_spacing.extend(
+                hkl.iter()
+                    .map(|h| T::from_f64(1.0 / norm(row_times(h.map(f64::from), reciprocal)))),
+            );
             match &group.laue {
                 Some(laue) => {
-                    out.multiplicity.extend(hkl.iter().map(|&h| laue.orbit_of_representative(h).unwrap_or(0)));
+                    out.multiplicity
+                        .extend(hkl.iter().map(|&h| laue.orbit_of_representative(h).unwrap_or(0)));
                 }
                 None => {
                     let each = if unique == Unique::None { 1 } else { 2 };
@@ -340,7 +369,9 @@ pub fn inverse_d<T: Real>(lattices: &[Lattice], indices: &Indices, threads: Opti
         let mut out: Vec<T> = Vec::new();
         for b in stretches[at].clone() {
             let reciprocal = lattices[b].reciprocal();
-            let lengths = indices.hkl[range(b)].iter().map(|h| norm(row_times(h.map(f64::from), reciprocal)));
+            let lengths = indices.hkl[range(b)]
+                .iter()
+                .map(|h| norm(row_times(h.map(f64::from), reciprocal)));
             out.extend(lengths.map(T::from_f64));
         }
         Ok(out)
@@ -356,7 +387,11 @@ fn stretches(
 ) -> Result<(Vec<std::ops::Range<usize>>, usize)> {
     let total: f64 = (0..count).map(&nanos).sum();
     let workers = parallel::workers(threads, total)?;
-    let share = if workers == 1 { f64::INFINITY } else { (total / (8 * workers) as f64).max(50_000.0) };
+    let share = if workers == 1 {
+        f64::INFINITY
+    } else {
+        (total / (8 * workers) as f64).max(50_000.0)
+    };
     let mut out = Vec::new();
     let (mut start, mut sum) = (0, 0.0);
     for b in 0..count {

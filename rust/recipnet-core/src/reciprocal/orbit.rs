@@ -39,8 +39,12 @@ impl Absences {
     /// [`SymmetryError`] when arrays or denominator do not fit.
     pub fn new(view: &OperationsView) -> Result<Self> {
         if view.denominator < 1 || view.rotations.len() != view.translations.len() {
-            let value =
-                format!("{} rotations, {} translations / {}", view.rotations.len(), view.translations.len(), view.denominator);
+            let value = format!(
+                "{} rotations, {} translations / {}",
+                view.rotations.len(),
+                view.translations.len(),
+                view.denominator
+            );
             let message = format!("operations need one translation each and a denominator above 0, not {value}");
             return Err(SymmetryError { message, value }.into());
         }
@@ -51,7 +55,10 @@ impl Absences {
             .filter(|(_, w)| w.iter().any(|&x| i32::from(x) % view.denominator != 0))
             .map(|(rotation, w)| (rotation.map(|row| row.map(i32::from)), w.map(i64::from)))
             .collect();
-        Ok(Self { operations, denominator: i64::from(view.denominator) })
+        Ok(Self {
+            operations,
+            denominator: i64::from(view.denominator),
+        })
     }
 
     /// Whether F(h) = 0 for any content: some operation leaves h and turns its phase.
@@ -97,8 +104,15 @@ impl LaueGroup {
             rotations.push([[1, 0, 0], [0, 1, 0], [0, 0, 1]]);
         }
         if rotations.len() > 24 {
-            let message = format!("{} rotations that differ by more than their sign; no lattice has over 24", rotations.len());
-            return Err(SymmetryError { message, value: rotations.len().to_string() }.into());
+            let message = format!(
+                "{} rotations that differ by more than their sign; no lattice has over 24",
+                rotations.len()
+            );
+            return Err(SymmetryError {
+                message,
+                value: rotations.len().to_string(),
+            }
+            .into());
         }
         for u in &rotations {
             for v in &rotations {
@@ -169,7 +183,11 @@ mod tests {
     const BACK: [[i8; 3]; 3] = [[0, 1, 0], [-1, 0, 0], [0, 0, 1]];
 
     fn view<'a>(rotations: &'a [[[i8; 3]; 3]], translations: &'a [[i16; 3]]) -> OperationsView<'a> {
-        OperationsView { rotations, translations, denominator: 24 }
+        OperationsView {
+            rotations,
+            translations,
+            denominator: 24,
+        }
     }
 
     #[test]
@@ -178,7 +196,10 @@ mod tests {
         let absences = Absences::new(&body).unwrap();
         assert!(absences.is_absent([1, 0, 0]) && absences.is_absent([-1, 1, 1]));
         assert!(!absences.is_absent([1, 1, 0]) && !absences.is_absent([2, 0, 0]));
-        let screw = view(&[IDENTITY, FOURFOLD, TWOFOLD, BACK], &[[0; 3], [0, 0, 6], [0, 0, 12], [0, 0, 18]]);
+        let screw = view(
+            &[IDENTITY, FOURFOLD, TWOFOLD, BACK],
+            &[[0; 3], [0, 0, 6], [0, 0, 12], [0, 0, 18]],
+        );
         let absences = Absences::new(&screw).unwrap();
         assert!((1..4).all(|l| absences.is_absent([0, 0, l])) && !absences.is_absent([0, 0, 4]));
         assert!(!absences.is_absent([1, 0, 1]));
@@ -201,10 +222,14 @@ mod tests {
         let cubic = Lattice::from_parameters(4.0, 4.0, 4.0, 90.0, 90.0, 90.0).unwrap();
         let long = Lattice::from_parameters(4.0, 5.0, 4.0, 90.0, 90.0, 90.0).unwrap();
         let part = [IDENTITY, FOURFOLD];
-        let error = LaueGroup::new(&view(&part, &[[0; 3]; 2]), &cubic).unwrap_err().to_string();
+        let error = LaueGroup::new(&view(&part, &[[0; 3]; 2]), &cubic)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("not among them"), "{error}");
         let whole = [IDENTITY, FOURFOLD, TWOFOLD, BACK];
-        let error = LaueGroup::new(&view(&whole, &[[0; 3]; 4]), &long).unwrap_err().to_string();
+        let error = LaueGroup::new(&view(&whole, &[[0; 3]; 4]), &long)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("another cell"), "{error}");
         let error = LaueGroup::new(&view(&[[[2, 0, 0], [0, 1, 0], [0, 0, 1]]], &[[0; 3]]), &cubic).unwrap_err();
         assert!(error.to_string().contains("determinant 2"), "{error}");
