@@ -20,6 +20,7 @@ from recipnet import __version__, models
 from recipnet.data import FeatureSpec
 from recipnet.errors import ArgumentError
 from recipnet.io.atomic import atomic_write
+from recipnet.training.evaluate import spec_of
 from recipnet.training.standard import Standard
 from recipnet.training.statefile import (
     MAX_TENSOR_BYTES,
@@ -140,7 +141,7 @@ def _build(table: dict[str, Any], weights: dict[str, torch.Tensor], folder: Path
         model = build()
     if table["precision"] == "64":
         model = model.double()
-    if model.spec.to_dict() != table["spec"]:
+    if spec_of(model).to_dict() != table["spec"]:
         unreadable(folder / METADATA, "the features it names are not those of its model", _HINT)
     model.load_state_dict(weights)
     return model

@@ -78,7 +78,7 @@ class TrainingConfig(_Section):
     keep: Literal["best", "last"] = Field("best", description="epoch whose weights are kept, by validation error")
     seed: int = Field(0, ge=0, lt=2**32, description="of the weights and of the order of the crystals")
     deterministic: bool = Field(
-        True, description="refuse operations whose result changes between runs (on GPUs slower)"
+        True, description="the same bits in every run; slower on a GPU, with a warning for what has no such form there"
     )
     workers: int = Field(1, ge=0, description="batches featurized ahead of the model; 0: featurize in between")
     precision: Annotated[Literal["32", "64", "bf16-mixed"], BeforeValidator(_as_text)] = Field(

@@ -32,32 +32,34 @@ class WeightAverage:
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
         self.steps = 0
-        state = module.state_dict(keep_vars=True) if decay else {}
+        self._module = module
+        state = module.state_dict() if decay else {}
         self._names = [name for name, value in state.items() if value.is_floating_point()]
+        self._mean = [state[name].clone() for name in self._names]
+        self.bind()
+
+    def bind(self) -> None:
+        """Look up the module's tensors again; needed after it has moved to another device."""
+        state = self._module.state_dict()
         self._live = [state[name] for name in self._names]
-        self._mean = [value.detach().clone() for value in self._live]
+        self._mean = [mean.to(live.device) for mean, live in zip(self._mean, self._live, strict=True)]
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the weights; call once after each optimizer step."""
         if not self.decay:
             return
-        self._follow_device()
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
-        torch._foreach_lerp_(self._mean, [value.detach() for value in self._live], 1.0 - decay)
+        torch._foreach_lerp_(self._mean, self._live, 1.0 - decay)
 
     @torch.no_grad()
     def swap(self) -> None:
         """Exchange the weights and the average in place; a second call undoes the first."""
-        self._follow_device()
         for live, mean in zip(self._live, self._mean, strict=True):
-            kept = live.detach().clone()
-            live.detach().copy_(mean)
+            kept = live.clone()
+            live.copy_(mean)
             mean.copy_(kept)
-
-    def _follow_device(self) -> None:
-        self._mean = [mean.to(live.device) for mean, live in zip(self._mean, self._live, strict=True)]
 
     def state_dict(self) -> dict[str, object]:
         """Averages by name, and how many steps they have seen."""

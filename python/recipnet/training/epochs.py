@@ -129,6 +129,8 @@ class Epochs(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin, or begin again exactly where the state was saved."""
+        assert isinstance(pl_module, FitModule)
+        pl_module.average.bind()
         if self._rng is not None:
             restore_rng(self._rng)
             self._rng = None

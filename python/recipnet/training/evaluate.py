@@ -9,6 +9,14 @@ import torch
 from torch import nn
 
 from recipnet.data.batch import TensorBatch
+from recipnet.data.spec import FeatureSpec
+
+
+def spec_of(model: nn.Module) -> FeatureSpec:
+    """What a model needs."""
+    spec = model.spec
+    assert isinstance(spec, FeatureSpec)
+    return spec
 
 
 def dtype_of(precision: str) -> torch.dtype:

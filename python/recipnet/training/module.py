@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
@@ -20,7 +21,11 @@ from recipnet.training.standard import Standard
 CHECK_EVERY = 16
 """Steps between looks at the losses on a GPU, where each look waits for it; on a CPU every step is looked at."""
 
-_LOSSES = {"l1": functional.l1_loss, "huber": functional.huber_loss, "mse": functional.mse_loss}
+_LOSSES: dict[str, Callable[..., torch.Tensor]] = {
+    "l1": functional.l1_loss,
+    "huber": functional.huber_loss,
+    "mse": functional.mse_loss,
+}
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 
 

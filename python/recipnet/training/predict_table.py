@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -115,7 +115,7 @@ def write_table(table: PredictTable, path: Path) -> None:
         parquet.write_table(pa.table(columns), handle, compression="zstd")
 
 
-def print_table(table: PredictTable, out: TextIO) -> None:
+def print_table(table: PredictTable, out: IO[str]) -> None:
     """The table as CSV; numbers read back exactly."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.header)

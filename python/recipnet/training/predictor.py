@@ -1,9 +1,4 @@
-"""A run folder that predicts.
-
->>> import recipnet as rn  # doctest: +SKIP
->>> rn.load("runs/latest").predict(rn.sample("quartz")).values  # doctest: +SKIP
-array([[-3.2]])
-"""
+"""A run folder that predicts: ``rn.load("runs/latest").predict(crystals)``."""
 
 from __future__ import annotations
 
@@ -21,6 +16,7 @@ from recipnet.crystal import Crystal
 from recipnet.data import CrystalDataset
 from recipnet.errors import DataError, RecipnetError
 from recipnet.training.artifact import Artifact, load_artifact
+from recipnet.training.evaluate import spec_of
 from recipnet.training.process import flushed_denormals
 from recipnet.training.runfolder import find_run
 from recipnet.training.subset import Subset
@@ -161,7 +157,7 @@ class Predictor:
     def _subset(self, data: CrystalDataset, size: int) -> Subset:
         return Subset.of(
             data,
-            self._model.spec,
+            spec_of(self._model),
             self._artifact.standard,
             batch_size=size,
             workers=1 if len(data) > size else 0,

@@ -25,7 +25,7 @@ from recipnet.training.config import EMBEDDED, Config, read_toml, validate
 from recipnet.training.config_toml import dump_config
 from recipnet.training.display import Display, Silent, choose_display
 from recipnet.training.epochs import Epochs
-from recipnet.training.evaluate import dtype_of
+from recipnet.training.evaluate import dtype_of, spec_of
 from recipnet.training.feed import Feed
 from recipnet.training.interrupt import Interrupted, listening
 from recipnet.training.module import FitModule
@@ -259,7 +259,7 @@ def _run(parts: _Parts, folder: Path, began: float, quiet: bool) -> RunResult:
     standard = Standard.fit(fit.targets, fit.mask, list(data.target_names))
     loader = Loader(
         fit,
-        parts.model.spec,
+        spec_of(parts.model),
         training.batch_size,
         shuffle=True,
         seed=training.seed,
@@ -283,7 +283,7 @@ def _run(parts: _Parts, folder: Path, began: float, quiet: bool) -> RunResult:
         from recipnet.plot import learning_curve
 
         learning_curve(epochs.rows, folder / CURVE, data.target_names, data.units)
-    save_artifact(folder, epochs.best, parts.model.spec, _facts(parts, standard, epochs))
+    save_artifact(folder, epochs.best, spec_of(parts.model), _facts(parts, standard, epochs))
     write_text(folder / TEST_METRICS, json.dumps(metrics, indent=2) + "\n")
     return RunResult(folder, metrics, time.monotonic() - began, epochs.kept_epoch)
 
@@ -292,7 +292,7 @@ def _subset(parts: _Parts, name: str, standard: Standard) -> Subset:
     training = parts.config.training
     return Subset.of(
         parts.data.subset(name),
-        parts.model.spec,
+        spec_of(parts.model),
         standard,
         batch_size=training.batch_size,
         workers=training.workers,

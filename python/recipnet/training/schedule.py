@@ -30,7 +30,7 @@ def lr_factor(schedule: str, step: int, total: int, warmup: float = 0.3) -> floa
         Part of the steps that ``onecycle`` rises for.
 
     >>> [round(lr_factor("onecycle", step, 11), 3) for step in (0, 2, 10)]
-    [0.04, 0.952, 0.0]
+    [0.04, 0.96, 0.0]
     """
     if schedule == "constant":
         return 1.0
