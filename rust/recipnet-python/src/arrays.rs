@@ -2,8 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use numpy::ndarray::{Array2, Array3};
-use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::ndarray::{Array2, Array3, Dimension};
+use numpy::{
+    Element, IntoPyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2,
+    PyReadonlyArray3, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use recipnet_core::batch::BatchView;
@@ -40,18 +43,26 @@ fn shape_error(field: &'static str, message: String) -> PyErr {
     .into()
 }
 
+/// The values of an array, in C order.
+fn contiguous<'a, T: Element, D: Dimension>(
+    field: &'static str,
+    array: &'a PyReadonlyArray<'_, T, D>,
+) -> PyResult<&'a [T]> {
+    // `as_slice` alone would take Fortran order too.
+    match array.as_slice() {
+        Ok(flat) if array.is_c_contiguous() => Ok(flat),
+        _ => Err(shape_error(field, format!("{field} is not C-contiguous"))),
+    }
+}
+
 /// The values of a C-contiguous array.
 pub fn slice<'a, T: Element>(field: &'static str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
-    array
-        .as_slice()
-        .map_err(|_| shape_error(field, format!("{field} is not contiguous")))
+    contiguous(field, array)
 }
 
 /// The rows of a C-contiguous (N, 3) array.
 pub fn rows<'a, T: Element>(field: &'static str, array: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [[T; 3]]> {
-    let flat = array
-        .as_slice()
-        .map_err(|_| shape_error(field, format!("{field} is not contiguous")))?;
+    let flat = contiguous(field, array)?;
     match flat.as_chunks::<3>() {
         (rows, []) if array.as_array().ncols() == 3 => Ok(rows),
         _ => Err(shape_error(
@@ -66,9 +77,7 @@ pub fn matrices<'a, T: Element>(
     field: &'static str,
     array: &'a PyReadonlyArray3<'_, T>,
 ) -> PyResult<&'a [[[T; 3]; 3]]> {
-    let flat = array
-        .as_slice()
-        .map_err(|_| shape_error(field, format!("{field} is not contiguous")))?;
+    let flat = contiguous(field, array)?;
     let shape = array.as_array().shape().to_vec();
     match flat.as_chunks::<3>().0.as_chunks::<3>() {
         (matrices, []) if shape[1..] == [3, 3] => Ok(matrices),
