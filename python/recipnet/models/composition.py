@@ -38,7 +38,7 @@ class Composition(nn.Module):
     --------
     >>> from recipnet.models import build
     >>> sum(p.numel() for p in build("composition", channels=64, layers=2).parameters())
-    22593
+    22465
     """
 
     table: Tensor

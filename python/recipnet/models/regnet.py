@@ -50,10 +50,12 @@ class LocalLayer(nn.Module):
         w_centre, w_neighbour, w_edge = torch.cat([self.gate_in.weight, self.value_in.weight]).split(channels, dim=1)
         bias = torch.cat([self.gate_in.bias, self.value_in.bias])
         first = gather_rows(F.linear(h, w_centre, bias), centre)
-        first = first + gather_rows(F.linear(h, w_neighbour), neighbour)
-        first = F.silu(first + F.linear(v, w_edge))
-        gate = torch.sigmoid(self.gate_norm(self.gate_out(first[:, :channels])))
-        message = gate * self.value_out(first[:, channels:]) * weight
+        first = first.add_(gather_rows(F.linear(h, w_neighbour), neighbour))
+        gate, value = F.silu(first.addmm_(v, w_edge.t())).chunk(2, dim=1)
+        gate = torch.sigmoid(self.gate_norm(self.gate_out(gate)))
+        message = gate * self.value_out(value)
+        if weight is not None:
+            message = message * weight
         return F.relu(h + self.norm(segment_sum(message, centre, h.shape[0])))
 
 
