@@ -97,7 +97,7 @@ class Bar(Silent):
 
     def epoch(self, line: str) -> None:
         """Print the line above the bar."""
-        self._progress.console.print(line, markup=False, highlight=False)
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Take the bar away."""
