@@ -210,6 +210,17 @@ def test_resume_after_ctrl_c_at_any_batch(finished, crystals, tmp_path, monkeypa
     assert_same_run(folder, finished.folder)
 
 
+@pytest.mark.parametrize("batches", [6, 8])
+def test_resume_with_dropout_draws_the_same_numbers(crystals, tmp_path, monkeypatch, batches):
+    more = ["model.name=composition", "model.options.dropout=0.3", "training.batch_size=16"]
+    straight = train(configure(crystals, tmp_path / "a", *more), quiet=True)
+    config = configure(crystals, tmp_path / "b", *more)
+    folder = stopped_run(monkeypatch, config, StopAt(batches=batches), Interrupted)
+    torch.rand(7)
+    resume(folder, quiet=True)
+    assert_same_run(folder, straight.folder)
+
+
 def test_resume_after_a_power_cut(finished, crystals, tmp_path, monkeypatch):
     for epoch in (1, 3):
         out = tmp_path / str(epoch)
@@ -310,6 +321,35 @@ def test_missing_labels_of_several_targets_are_masked(crystals, tmp_path):
     assert result.metrics["gap_pbe"]["count"] < result.metrics["e_form"]["count"] == 16
     empty = [row["gap_pbe"] for row in rows_of(result.folder / "predictions_test.csv")]
     assert empty.count("") == 16 - result.metrics["gap_pbe"]["count"]
+
+
+def test_what_is_left_out_is_listed(tmp_path):
+    folder = tmp_path / "cifs"
+    folder.mkdir()
+    cif = (
+        "data_x\n_cell_length_a {a}\n_cell_length_b 4\n_cell_length_c 4\n_cell_angle_alpha 90\n_cell_angle_beta 90\n"
+        "_cell_angle_gamma 90\nloop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\nloop_\n_atom_site_label\n"
+        "_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nNa 0 0 0\nCl .5 .5 .5\n"
+    )
+    for i in range(12):
+        (folder / f"c{i:02}.cif").write_text(cif.format(a=3.5 + i / 10))
+    (folder / "broken.cif").write_text("data_x\n_cell_length_a oops\n")
+    labels = "id,gap\nbroken,1\nc00,nan\nabsent,2\n" + "".join(f"c{i:02},{i}\n" for i in range(1, 12))
+    (tmp_path / "id_prop.csv").write_text(labels)
+    split = "id,split\n" + "".join(f"c{i:02},train\n" for i in range(1, 12))
+    (tmp_path / "split.csv").write_text(split)
+    more = [f"data.targets={tmp_path / 'id_prop.csv'}", f"data.split={tmp_path / 'split.csv'}", "data.target_names=[]"]
+    config = configure(folder, tmp_path / "runs", "model.name=composition", "training.epochs=1", *more)
+    with pytest.raises((DataError, ReadError)):
+        train(config, quiet=True)
+    config.data.on_error = "collect"
+    result = train(config, quiet=True)
+    assert result.metrics == {}  # no test crystals, and no validation either
+    assert result.epoch == 1
+    left_out = rows_of(result.folder / "left_out.csv")
+    assert {"broken", "c00", "absent"} <= {row["id"] for row in left_out}
+    assert all(row["message"] for row in left_out)
+    assert load(result.folder).predict(rn.read(folder / "c03.cif")).values.shape == (1, 1)
 
 
 def test_log_targets_are_named_so(crystals, tmp_path):

@@ -29,7 +29,7 @@ Examples:
 @app.command(help=_HELP)
 def main(
     config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG.toml]", help="A TOML file; see --print-config.")
+        Path | None, typer.Argument(metavar="CONFIG.toml", help="A TOML file; see --print-config.")
     ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="One key of the configuration; may be repeated.")

@@ -41,7 +41,8 @@ class DataConfig(_Section):
     task: Literal["regression"] = Field("regression", description="what a label is")
     units: list[str] = Field([], description="one unit per target, as in ['eV/atom']; empty: those of the data, if any")
     on_error: Literal["raise", "skip", "collect"] = Field(
-        "raise", description="a structure that cannot be read: stop, leave out, or leave out and list"
+        "raise",
+        description="a structure or label that cannot be used: stop, leave out, or leave out and list in a file",
     )
     transform: Literal["none", "log10"] = Field("none", description="learn the target or its decadic logarithm")
     disorder: Literal["error", "allow"] = Field("error", description="crystals with partly occupied sites")
@@ -80,7 +81,9 @@ class TrainingConfig(_Section):
     deterministic: bool = Field(
         True, description="the same bits in every run; slower on a GPU, with a warning for what has no such form there"
     )
-    workers: int = Field(1, ge=0, description="batches featurized ahead of the model; 0: featurize in between")
+    workers: int = Field(
+        1, ge=0, description="threads that featurize ahead of the model; 0: featurize when the model asks"
+    )
     precision: Annotated[Literal["32", "64", "bf16-mixed"], BeforeValidator(_as_text)] = Field(
         "32", description="arithmetic of the model"
     )

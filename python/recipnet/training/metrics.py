@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Metrics = dict[str, dict[str, Any]]
 
 
 def unit_label(unit: str, transform: str) -> str:
@@ -53,9 +55,30 @@ def target_metrics(values: Array, predicted: Array, mask: npt.NDArray[np.bool_])
     }
 
 
+def to_json(metrics: Metrics) -> str:
+    """Text of a metrics table; null where there is no number.
+
+    >>> from_json(to_json({"gap": {"mae": np.nan, "unit": "eV"}}))
+    {'gap': {'mae': nan, 'unit': 'eV'}}
+    """
+    finite = {
+        name: {key: None if isinstance(x, float) and not np.isfinite(x) else x for key, x in values.items()}
+        for name, values in metrics.items()
+    }
+    return json.dumps(finite, indent=2, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> Metrics:
+    """What `to_json` wrote."""
+    return {
+        name: {key: np.nan if value is None else value for key, value in values.items()}
+        for name, values in json.loads(text).items()
+    }
+
+
 def all_metrics(
     values: Array, predicted: Array, mask: npt.NDArray[np.bool_], names: Sequence[str], units: Sequence[str]
-) -> dict[str, dict[str, Any]]:
+) -> Metrics:
     """`target_metrics` of each column of ``(B, T)`` arrays by name, with its unit."""
     return {
         name: {**target_metrics(values[:, i], predicted[:, i], mask[:, i]), "unit": units[i]}

@@ -16,7 +16,7 @@ from recipnet.io.atomic import atomic_write
 LATEST = "latest"
 CONFIG, METRICS, TEST_METRICS = "config.toml", "metrics.csv", "test_metrics.json"
 PREDICTIONS, PARITY, CURVE = "predictions_test.csv", "parity.png", "learning_curve.png"
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, LEFT_OUT = "checkpoints", "left_out.csv"
 
 
 def new_run_folder(parent: str | Path, model: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import time
 import warnings
 from contextlib import ExitStack
@@ -28,6 +27,7 @@ from recipnet.training.epochs import Epochs
 from recipnet.training.evaluate import dtype_of, spec_of
 from recipnet.training.feed import Feed
 from recipnet.training.interrupt import Interrupted, listening
+from recipnet.training.metrics import from_json, to_json
 from recipnet.training.module import FitModule
 from recipnet.training.process import deterministic_algorithms, flushed_denormals, quiet_lightning
 from recipnet.training.rng import seed_all
@@ -35,6 +35,7 @@ from recipnet.training.runfolder import (
     CHECKPOINTS,
     CONFIG,
     CURVE,
+    LEFT_OUT,
     PARITY,
     PREDICTIONS,
     TEST_METRICS,
@@ -117,6 +118,7 @@ def train(config: Config | None = None, *, quiet: bool = False) -> RunResult:
         parts = _prepare(config)
         folder = new_run_folder(config.output.dir, config.model.name)
         write_text(folder / CONFIG, dump_config(parts.config))
+        _write_left_out(folder, parts.data)
         return _run(parts, folder, began, quiet)
 
 
@@ -142,7 +144,7 @@ def resume(run: str | Path, *, quiet: bool = False) -> RunResult:
     config = validate(read_toml(folder / CONFIG))
     if (folder / TEST_METRICS).exists() and (folder / METADATA).exists():
         artifact = load_artifact(folder)
-        metrics = json.loads((folder / TEST_METRICS).read_text(encoding="utf-8"))
+        metrics = from_json((folder / TEST_METRICS).read_text(encoding="utf-8"))
         return RunResult(folder, metrics, time.monotonic() - began, artifact.metadata["epoch"])
     with _settings(config):
         return _run(_prepare(config), folder, began, quiet)
@@ -284,7 +286,7 @@ def _run(parts: _Parts, folder: Path, began: float, quiet: bool) -> RunResult:
 
         learning_curve(epochs.rows, folder / CURVE, data.target_names, data.units)
     save_artifact(folder, epochs.best, spec_of(parts.model), _facts(parts, standard, epochs))
-    write_text(folder / TEST_METRICS, json.dumps(metrics, indent=2) + "\n")
+    write_text(folder / TEST_METRICS, to_json(metrics))
     return RunResult(folder, metrics, time.monotonic() - began, epochs.kept_epoch)
 
 
@@ -360,6 +362,15 @@ def _facts(parts: _Parts, standard: Standard, epochs: Epochs) -> dict[str, Any]:
         "crystals": data.counts,
         "torch": torch.__version__,
     }
+
+
+def _write_left_out(folder: Path, data: CrystalDataset) -> None:
+    """List what ``data.on_error = "collect"`` left out."""
+    report = data.report
+    rows = [[record.id, record.path or "", record.message] for record in (report.read.failures if report.read else ())]
+    rows += [[getattr(error, "id", "") or "", getattr(error, "path", "") or "", str(error)] for error in report.records]
+    if rows:
+        write_rows(folder / LEFT_OUT, ["id", "path", "message"], rows)
 
 
 def _write_predictions(folder: Path, data: CrystalDataset, predicted: np.ndarray) -> None:
