@@ -21,6 +21,7 @@ pub const SYMBOLS: [&str; 119] = [
 
 /// Atomic weight in dalton by atomic number; 0 for X.
 #[rustfmt::skip]
+#[allow(clippy::unreadable_literal)] // As tables print them.
 pub const MASSES: [f64; 119] = [
     0.0, 1.008, 4.002602, 6.94, 9.0121831, 10.81, 12.011, 14.007, 15.999,
     18.998403163, 20.1797, 22.98976928, 24.305, 26.9815385, 28.085, 30.973761998, 32.06, 35.45,

@@ -1,5 +1,7 @@
 //! The order of rows: distance first; in a run of ties (gaps of at most 1e-9 angstrom) what the caller says.
 
+use std::cmp::Ordering;
+
 /// Distances that follow each other with gaps up to this are one tie.
 pub const TIE_GAP: f64 = 1e-9;
 
@@ -13,18 +15,75 @@ pub struct Sorter {
     keys: Vec<u64>,
     wide: Vec<(u64, u32)>,
     order: Vec<u32>,
+    close: Vec<f64>,
 }
 
 impl Sorter {
-    /// Positions in order. `before(p, q)` tells whether position p goes before q inside a tie.
-    ///
-    /// `distance` must be finite and not negative.
+    /// Positions in order; `tie` compares positions inside a tie. `distance` must be finite and not negative.
     pub fn sort(
         &mut self,
         count: usize,
         distance: impl Fn(usize) -> f64,
-        tie: impl Fn(usize, usize) -> std::cmp::Ordering,
+        tie: impl Fn(usize, usize) -> Ordering,
     ) -> &[u32] {
+        self.sort_bins(count, &distance);
+        self.sort_ties(&distance, &tie);
+        &self.order
+    }
+
+    /// The same where positions rise in the order of ties.
+    pub fn sort_listed(&mut self, count: usize, distance: impl Fn(usize) -> f64) -> &[u32] {
+        if self.sort_bins(count, &distance) {
+            self.sort_ties(&distance, &|p: usize, q: usize| p.cmp(&q));
+        }
+        &self.order
+    }
+
+    /// Positions of what is not farther than the k-th smallest distance plus `tolerance`, in order, and that reach.
+    ///
+    /// Without `tie`, positions rise in the order of ties. None if there are fewer than k, or if the reach is above `complete`, up to which all distances are known.
+    pub fn nearest(
+        &mut self,
+        (count, k): (usize, usize),
+        (tolerance, complete): (f64, f64),
+        distance: impl Fn(usize) -> f64,
+        tie: Option<impl Fn(usize, usize) -> Ordering>,
+    ) -> Option<&[u32]> {
+        if count < k {
+            return None;
+        }
+        let ties_open = self.sort_bins(count, &distance);
+        let order = &mut self.order;
+        let at = |p: &u32| distance(*p as usize);
+        // Rows of one bin are not sorted among themselves: look at all that may lie in the bin of the k-th.
+        let (near, width) = (at(&order[k - 1]), 2.0 / BINS_PER_UNIT);
+        let before = order[..k].iter().rev().take_while(|p| at(p) >= near - width).count();
+        let after = order[k..].iter().take_while(|p| at(p) <= near + width).count();
+        let mut reach = near + tolerance;
+        if before + after > 1 {
+            self.close.clear();
+            self.close.extend(order[k - before..k + after].iter().map(at));
+            let (_, kth, _) = self.close.select_nth_unstable_by(before - 1, f64::total_cmp);
+            reach = *kth + tolerance;
+        }
+        if reach > complete {
+            return None;
+        }
+        let more = order[k..].iter().take_while(|p| at(p) <= reach + width).count();
+        order.truncate(k + more);
+        order.retain(|p| at(p) <= reach);
+        match tie {
+            Some(tie) => self.sort_ties(&distance, &tie),
+            None if ties_open => self.sort_ties(&distance, &|p: usize, q: usize| p.cmp(&q)),
+            None => {}
+        }
+        Some(&self.order)
+    }
+
+    /// Order by bins of distance, then position (by distance itself where there are too many rows or bins).
+    ///
+    /// Returns whether ties may reach over bins: where they do not, every tie is in order of positions already.
+    fn sort_bins(&mut self, count: usize, distance: &impl Fn(usize) -> f64) -> bool {
         self.order.clear();
         if count <= 1 << INDEX_BITS {
             // One integer per row: the binned distance above, the position below.
@@ -40,8 +99,12 @@ impl Sorter {
                 self.keys.sort_unstable();
                 let mask = (1u64 << INDEX_BITS) - 1;
                 self.order.extend(self.keys.iter().map(|key| (key & mask) as u32));
-                self.sort_ties(&distance, &tie);
-                return &self.order;
+                const REACH: u64 = (TIE_GAP * BINS_PER_UNIT) as u64 + 1;
+                // One pass without branches: such a tie is very rare.
+                return self.keys.windows(2).fold(false, |found, pair| {
+                    let apart = (pair[1] >> INDEX_BITS) - (pair[0] >> INDEX_BITS);
+                    found | (apart.wrapping_sub(1) < REACH)
+                });
             }
         }
         // Not negative, so the bits of the float sort as the float does.
@@ -49,11 +112,10 @@ impl Sorter {
         self.wide.extend((0..count).map(|p| (distance(p).to_bits(), p as u32)));
         self.wide.sort_unstable();
         self.order.extend(self.wide.iter().map(|(_, p)| *p));
-        self.sort_ties(&distance, &tie);
-        &self.order
+        true
     }
 
-    fn sort_ties(&mut self, distance: &impl Fn(usize) -> f64, tie: &impl Fn(usize, usize) -> std::cmp::Ordering) {
+    fn sort_ties(&mut self, distance: &impl Fn(usize) -> f64, tie: &impl Fn(usize, usize) -> Ordering) {
         let order = &mut self.order;
         let count = order.len();
         let at = |order: &[u32], p: usize| distance(order[p] as usize);
@@ -139,6 +201,37 @@ mod tests {
             let mut sorter = Sorter::default();
             let order = sorter.sort(distances.len(), |p| distances[p], |p, q| label[p].cmp(&label[q]));
             prop_assert_eq!(order, &twin(&distances, &label)[..]);
+            let positions: Vec<u32> = (0..distances.len() as u32).collect();
+            prop_assert_eq!(sorter.sort_listed(distances.len(), |p| distances[p]), &twin(&distances, &positions)[..]);
+        }
+    }
+
+    const NO_TIE: Option<fn(usize, usize) -> Ordering> = None;
+
+    proptest! {
+        #[test]
+        fn the_nearest_are_cut_exactly(
+            steps in prop::collection::vec(prop::sample::select(vec![0.0, 1e-16, 1e-10, 3e-10, 1.1e-9, 0.5]), 1..60),
+            k in 1usize..60,
+            tolerance in prop::sample::select(vec![0.0, 1e-10, 0.6]),
+        ) {
+            let mut distances: Vec<f64> = steps.iter().scan(2.5, |d, step| { *d += step; Some(*d) }).collect();
+            distances.reverse();
+            let found = {
+                let mut sorter = Sorter::default();
+                let sizes = (distances.len(), k);
+                sorter.nearest(sizes, (tolerance, 1e9), |p| distances[p], NO_TIE).map(<[u32]>::to_vec)
+            };
+            if k > distances.len() {
+                prop_assert_eq!(found, None);
+            } else {
+                let reach = distances[distances.len() - k] + tolerance;
+                let mut found = found.unwrap();
+                found.sort_unstable();
+                let expected: Vec<u32> =
+                    (0..distances.len() as u32).filter(|&p| distances[p as usize] <= reach).collect();
+                prop_assert_eq!(found, expected);
+            }
         }
     }
 

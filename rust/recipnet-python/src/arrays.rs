@@ -1,4 +1,4 @@
-//! NumPy arrays in and out, and the one place where Python's lock is let go.
+//! `NumPy` arrays in and out, and the one place where Python's lock is let go.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

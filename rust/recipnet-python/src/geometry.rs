@@ -158,7 +158,7 @@ fn details_tuple<T: Real + Element>(py: Python<'_>, details: Details<T>) -> PyRe
 /// `(hkl, offsets)` of all reflections of a ball; see `recipnet.reflections`.
 #[pyfunction]
 #[pyo3(signature = (lattices, d_min, unique, order, operations, drop_absent, max_reflections, threads))]
-#[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
+#[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn reflections<'py>(
     py: Python<'py>,
     lattices: PyReadonlyArray3<'py, f64>,
@@ -194,7 +194,7 @@ pub fn reflections<'py>(
 /// `(d_spacing, multiplicity, absent)` of given reflections.
 #[pyfunction]
 #[pyo3(signature = (lattices, hkl, offsets, unique, operations, threads, single))]
-#[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
+#[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn reflection_details<'py>(
     py: Python<'py>,
     lattices: PyReadonlyArray3<'py, f64>,

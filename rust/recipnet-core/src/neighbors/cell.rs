@@ -10,6 +10,9 @@ use crate::{lattice, math::INT_IDENTITY};
 /// Added to every cut-off, so that a distance that equals it on paper is found in floating point.
 pub const DISTANCE_SLACK: f64 = 1e-8;
 
+/// Stands for an edge that is read as it was found.
+pub const FORWARDS: u32 = u32::MAX;
+
 /// One neighbour of an atom.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neighbor {
@@ -24,14 +27,18 @@ pub struct Neighbor {
 }
 
 impl Neighbor {
-    /// The same edge seen from its other end; exact, since negation is.
+    /// The edge itself for [`FORWARDS`], else seen from its other end, where row `back` is the neighbour.
+    ///
+    /// Exact, without negative zeros, and without branches: after sorting, the two kinds alternate at random.
     #[inline]
-    pub fn reversed(&self, i: u32) -> Self {
+    pub fn seen(&self, back: u32) -> Self {
+        let reverse = back != FORWARDS;
+        let sign = 1.0 - 2.0 * f64::from(u8::from(reverse));
         Self {
-            vector: self.vector.map(|x| -x),
+            vector: self.vector.map(|x| x * sign + 0.0),
             distance: self.distance,
-            shift: self.shift.map(|x| -x),
-            j: i,
+            shift: self.shift.map(|x| x * (1 - 2 * i32::from(reverse))),
+            j: if reverse { back } else { self.j },
         }
     }
 
@@ -50,7 +57,7 @@ pub struct Stages {
     points: Vec<Point>,
 }
 
-/// Translations are whole numbers kept as floats; `left` is what remains of the squared radius.
+/// Translations are whole numbers kept as floats until they are handed out; `left` is what remains of the squared radius.
 #[derive(Debug, Clone, Copy, Default)]
 struct Plane {
     j: usize,
@@ -95,6 +102,7 @@ fn ceil_loose(x: f64) -> f64 {
 pub struct SearchCell {
     given: Mat3,
     transform: IntMat3,
+    transform_float: Mat3,
     is_given: bool,
     /// Reduced rows in a frame where they are triangular: a ball is then solved axis by axis.
     frame: Mat3,
@@ -111,7 +119,7 @@ pub struct SearchCell {
     /// Wrapped positions in the frame.
     position: Vec<Vec3>,
     /// Given-cell shift that carries atom i from where it was given to where it was wrapped.
-    home: Vec<[i64; 3]>,
+    home: Vec<Vec3>,
     site: Vec<i32>,
 }
 
@@ -121,6 +129,7 @@ impl Default for SearchCell {
         Self {
             given: zero,
             transform: INT_IDENTITY,
+            transform_float: zero,
             is_given: true,
             frame: zero,
             inverse_diagonal: [0.0; 3],
@@ -161,7 +170,7 @@ impl SearchCell {
             }
             self.position.push(row_times(reduced, &self.frame));
             self.wrapped.push(reduced);
-            self.home.push(home);
+            self.home.push(home.map(|n| n as f64));
         }
         self.site.clear();
         self.site.extend_from_slice(site.unwrap_or_default());
@@ -177,6 +186,7 @@ impl SearchCell {
         }
         self.given = *given;
         self.transform = reduction.transform;
+        self.transform_float = to_float(&self.transform);
         self.frame = triangular(&reduction.rows);
         self.inverse_diagonal = [0, 1, 2].map(|a| 1.0 / self.frame[a][a]);
         let rows = &reduction.rows;
@@ -306,24 +316,25 @@ impl SearchCell {
             }
         }
         for point in &stages.points[..count] {
-            self.offer(i, point.j, point.n.map(|n| n as i64), limit, &mut visit);
+            self.offer(i, point.j, point.n, limit, &mut visit);
         }
     }
 
     /// Hand over the image of j at reduced translation n, if it is a neighbour by the given coordinates.
     #[inline]
-    pub(super) fn offer(&self, i: usize, j: usize, n: [i64; 3], limit: f64, visit: &mut impl FnMut(Neighbor)) {
+    pub(super) fn offer(&self, i: usize, j: usize, n: Vec3, limit: f64, visit: &mut impl FnMut(Neighbor)) {
         let n = if self.is_given {
             n
         } else {
-            int_row_times(n, &self.transform)
+            row_times(n, &self.transform_float)
         };
-        let (from, to) = (self.home[i], self.home[j]);
+        let (from, to) = (&self.home[i], &self.home[j]);
         let shift = [0, 1, 2].map(|c| n[c] + to[c] - from[c]);
         let (here, there) = (&self.frac[i], &self.frac[j]);
         // Antisymmetric in floating point too: the reverse edge is the exact negative.
-        let delta = [0, 1, 2].map(|c| (there[c] - here[c]) + shift[c] as f64);
-        let vector = row_times(delta, &self.given);
+        let delta = [0, 1, 2].map(|c| (there[c] - here[c]) + shift[c]);
+        // Adding zero turns -0 into 0.
+        let vector = row_times(delta, &self.given).map(|x| x + 0.0);
         let distance = dot(vector, vector).sqrt();
         if distance > limit {
             return;

@@ -44,7 +44,7 @@ impl<T> Edges<T> {
 /// Takes the ordered neighbours of one atom after the other.
 pub trait Sink {
     /// Neighbours of the atom with number `centre` in the batch, whose crystal starts at number `first`.
-    fn atom(&mut self, centre: usize, first: usize, rows: impl ExactSizeIterator<Item = Neighbor> + Clone);
+    fn atom(&mut self, centre: usize, first: usize, rows: &[Neighbor]);
 }
 
 /// Edges of a stretch of atoms, growing.
@@ -89,14 +89,14 @@ impl<T> Growing<T> {
 
 impl<T: Real> Sink for Growing<T> {
     #[inline]
-    fn atom(&mut self, centre: usize, first: usize, rows: impl ExactSizeIterator<Item = Neighbor> + Clone) {
+    fn atom(&mut self, centre: usize, first: usize, rows: &[Neighbor]) {
         self.counts.push(rows.len() as u32);
         self.centre.resize(self.centre.len() + rows.len(), centre as i64);
         self.neighbor
-            .extend(rows.clone().map(|row| (first + row.j as usize) as i64));
-        self.shift.extend(rows.clone().map(|row| row.shift));
-        self.vector.extend(rows.clone().map(|row| row.vector.map(T::from_f64)));
-        self.distance.extend(rows.map(|row| T::from_f64(row.distance)));
+            .extend(rows.iter().map(|row| (first + row.j as usize) as i64));
+        self.shift.extend(rows.iter().map(|row| row.shift));
+        self.vector.extend(rows.iter().map(|row| row.vector.map(T::from_f64)));
+        self.distance.extend(rows.iter().map(|row| T::from_f64(row.distance)));
     }
 }
 
@@ -112,7 +112,7 @@ pub struct Filling<'a, T> {
 }
 
 impl<T: Real> Sink for Filling<'_, T> {
-    fn atom(&mut self, centre: usize, first: usize, rows: impl ExactSizeIterator<Item = Neighbor> + Clone) {
+    fn atom(&mut self, centre: usize, first: usize, rows: &[Neighbor]) {
         for row in rows {
             let e = self.done;
             self.centre[e] = centre as i64;

@@ -65,7 +65,7 @@ impl Grid {
                         let j = self.atoms[at] as usize;
                         let d = sub(cell.positions()[j], origin);
                         if dot(d, d) <= square {
-                            cell.offer(i, j, n, limit, &mut visit);
+                            cell.offer(i, j, t, limit, &mut visit);
                         }
                     }
                 }

@@ -20,10 +20,10 @@ pub enum NearestMode {
     Union,
     /// j in NN(i) and i in NN(j).
     Mutual,
-    /// j in NN(i) plus i in NN(j): an edge for which both hold is listed twice (jarvis, PotNet, PRDNet).
+    /// j in NN(i) plus i in NN(j): an edge for which both hold is listed twice (jarvis, `PotNet`, `PRDNet`).
     Paper,
     /// Both directions of the set of keys (min(i, j), max(i, j), image): images of the atom itself come twice
-    /// (Matformer, ComFormer).
+    /// (Matformer, `ComFormer`).
     PaperCanonical,
 }
 
@@ -135,6 +135,7 @@ fn directed<T: Real>(
         let volume = (1.5 * options.k as f64 + 4.0) / density;
         (volume * 0.75 / std::f64::consts::PI).cbrt() + options.shell_tol
     };
+    let expected = options.k as f64 * batch.num_atoms() as f64;
     let estimate = |b: usize| 2.0 * (options.k as f64) * batch.atoms(b).len() as f64;
     let bin_width = (0.25 * ball(1.0) * options.k as f64 / DENSITY_OF_SOLIDS)
         .cbrt()
@@ -143,6 +144,9 @@ fn directed<T: Real>(
     let plan = Plan::new(batch, threads, bin_width, estimate)?;
     let parts = parallel::try_map(plan.stretches.len(), plan.workers, |at| {
         let mut part = Growing::<T>::default();
+        if plan.stretches.len() == 1 {
+            part.reserve(batch.num_atoms(), (1.15 * expected) as usize);
+        }
         match &plan.stretches[at] {
             Stretch::Small(crystals) => {
                 let mut cell = SearchCell::default();
@@ -173,6 +177,9 @@ fn directed<T: Real>(
     join(parts, batch.num_atoms(), batch.offsets(), plan.workers)
 }
 
+/// Lists of pairs are in the order of ties.
+const IN_ORDER: Option<fn(usize, usize) -> std::cmp::Ordering> = None;
+
 struct Search {
     k: usize,
     shell_tol: f64,
@@ -181,7 +188,6 @@ struct Search {
     found: Vec<Neighbor>,
     edges: Vec<Neighbor>,
     stages: Stages,
-    distances: Vec<f64>,
     sorter: Sorter,
 }
 
@@ -195,19 +201,8 @@ impl Search {
             found: vec![],
             edges: vec![],
             stages: Stages::default(),
-            distances: vec![],
             sorter: Sorter::default(),
         }
-    }
-
-    /// Radius that holds the whole k-th shell, from distances complete up to `radius`; None if that is not enough.
-    fn shell(&mut self, radius: f64) -> Option<f64> {
-        if self.distances.len() < self.k {
-            return None;
-        }
-        let (_, kth, _) = self.distances.select_nth_unstable_by(self.k - 1, f64::total_cmp);
-        let shell = *kth + self.shell_tol;
-        (shell <= radius).then_some(shell)
     }
 
     /// All atoms of a small crystal: pairs are searched once; atoms that lack neighbours are searched again alone.
@@ -215,17 +210,13 @@ impl Search {
         self.pairs.find(cell, radius, true);
         for i in 0..cell.len() {
             self.pairs.list(i, false, &mut self.list);
-            self.distances.clear();
-            self.distances
-                .extend((0..self.list.len()).map(|p| self.pairs.distance(&self.list, p)));
-            if let Some(shell) = self.shell(radius) {
-                let (pairs, list) = (&self.pairs, &mut self.list);
-                list.retain(|at| pairs.distance_at(at) <= shell);
-                let order = self
-                    .sorter
-                    .sort(list.len(), |p| pairs.distance(list, p), |p, q| p.cmp(&q));
+            let (pairs, list) = (&self.pairs, &self.list);
+            let sizes = (list.len(), self.k);
+            let limits = (self.shell_tol, radius);
+            let distance = |p: usize| pairs.distance(list, p);
+            if let Some(order) = self.sorter.nearest(sizes, limits, distance, IN_ORDER) {
                 pairs.gather(list, order, &mut self.edges);
-                sink.atom(first + i, first, self.edges.iter().copied());
+                sink.atom(first + i, first, &self.edges);
             } else {
                 let mut stages = std::mem::take(&mut self.stages);
                 let visit = |radius: f64, found: &mut Vec<Neighbor>| {
@@ -246,23 +237,20 @@ impl Search {
         mut visit: impl FnMut(f64, &mut Vec<Neighbor>),
         sink: &mut impl Sink,
     ) {
-        let shell = loop {
+        loop {
             self.found.clear();
             visit(radius, &mut self.found);
-            self.distances.clear();
-            self.distances.extend(self.found.iter().map(|edge| edge.distance));
-            if let Some(shell) = self.shell(radius) {
-                break shell;
+            let found = &self.found;
+            let sizes = (found.len(), self.k);
+            let limits = (self.shell_tol, radius);
+            let tie = |p: usize, q: usize| found[p].tie_key().cmp(&found[q].tie_key());
+            if let Some(order) = self.sorter.nearest(sizes, limits, |p| found[p].distance, Some(tie)) {
+                self.edges.clear();
+                self.edges.extend(order.iter().map(|&p| found[p as usize]));
+                sink.atom(centre, first, &self.edges);
+                return;
             }
             radius = 1.25 * radius + DISTANCE_SLACK;
-        };
-        self.found.retain(|edge| edge.distance <= shell);
-        let found = &self.found;
-        let order = self.sorter.sort(
-            found.len(),
-            |p| found[p].distance,
-            |p, q| found[p].tie_key().cmp(&found[q].tie_key()),
-        );
-        sink.atom(centre, first, order.iter().map(|&p| found[p as usize]));
+        }
     }
 }

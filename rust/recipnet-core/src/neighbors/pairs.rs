@@ -1,6 +1,6 @@
 //! Small crystals: every pair of rows is searched once and read from both ends.
 
-use super::cell::{Neighbor, SearchCell, Stages};
+use super::cell::{FORWARDS, Neighbor, SearchCell, Stages};
 
 /// Neighbours found for all `i <= j` of one crystal. `find` reuses the memory of the crystal before.
 #[derive(Debug, Default)]
@@ -16,7 +16,6 @@ pub struct Pairs {
 /// Which of the found neighbours belong to one atom, in the order (j, shift).
 #[derive(Debug, Default)]
 pub struct List {
-    atom: u32,
     /// Position in `found`, with the other end's row, and whether the edge is read backwards.
     entries: Vec<Entry>,
 }
@@ -24,18 +23,13 @@ pub struct List {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     at: u32,
-    /// The row j when read backwards, else `u32::MAX`.
+    /// The row of the other end when read backwards, else [`FORWARDS`].
     back: u32,
 }
 
 impl List {
     pub fn len(&self) -> usize {
         self.entries.len()
-    }
-
-    /// Keep the entries for which `keep(position)` holds.
-    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
-        self.entries.retain(|entry| keep(entry.at as usize));
     }
 }
 
@@ -83,7 +77,6 @@ impl Pairs {
 
     /// Neighbours of atom i, or only those of a half list.
     pub fn list(&self, i: usize, half: bool, list: &mut List) {
-        list.atom = i as u32;
         list.entries.clear();
         if !half {
             for j in 0..i {
@@ -102,7 +95,7 @@ impl Pairs {
         } else {
             own.start
         };
-        list.entries.extend((start..end).map(|at| Entry { at, back: u32::MAX }));
+        list.entries.extend((start..end).map(|at| Entry { at, back: FORWARDS }));
     }
 
     /// Distance of entry p.
@@ -111,23 +104,12 @@ impl Pairs {
         self.found[list.entries[p].at as usize].distance
     }
 
-    /// Distance of what was found at a position.
-    #[inline]
-    pub fn distance_at(&self, at: usize) -> f64 {
-        self.found[at].distance
-    }
-
     /// Entries in an order, as edges of their atom.
     pub fn gather(&self, list: &List, order: &[u32], edges: &mut Vec<Neighbor>) {
         edges.clear();
         edges.extend(order.iter().map(|&p| {
             let entry = list.entries[p as usize];
-            let edge = &self.found[entry.at as usize];
-            if entry.back == u32::MAX {
-                *edge
-            } else {
-                edge.reversed(entry.back)
-            }
+            self.found[entry.at as usize].seen(entry.back)
         }));
     }
 }

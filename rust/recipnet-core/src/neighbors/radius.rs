@@ -189,7 +189,7 @@ impl Search<'_> {
                 for i in atoms.clone() {
                     let mut count = 0;
                     large.grid.around(&large.cell, i, self.limit, |edge| {
-                        count += u32::from(self.keeps(i, &edge))
+                        count += u32::from(self.keeps(i, &edge));
                     });
                     counts.push(count);
                     self.budget.take(count as usize)?;
@@ -217,16 +217,16 @@ impl Search<'_> {
                     let first = self.batch.atoms(b).start;
                     for i in 0..cell.len() {
                         pairs.list(i, self.options.half, &mut list);
-                        let order = sorter.sort(list.len(), |p| pairs.distance(&list, p), |p, q| p.cmp(&q));
+                        let order = sorter.sort_listed(list.len(), |p| pairs.distance(&list, p));
                         pairs.gather(&list, order, &mut edges);
-                        sink.atom(first + i, first, edges.iter().copied());
+                        sink.atom(first + i, first, &edges);
                     }
                 }
             }
             Stretch::Large { crystal, atoms } => {
                 let large = self.plan.large(*crystal);
                 let first = self.batch.atoms(*crystal).start;
-                let mut found = Vec::new();
+                let (mut found, mut ordered) = (Vec::new(), Vec::new());
                 for i in atoms.clone() {
                     found.clear();
                     large.grid.around(&large.cell, i, self.limit, |edge| {
@@ -239,7 +239,9 @@ impl Search<'_> {
                         |p| found[p].distance,
                         |p, q| found[p].tie_key().cmp(&found[q].tie_key()),
                     );
-                    sink.atom(first + i, first, order.iter().map(|&p| found[p as usize]));
+                    ordered.clear();
+                    ordered.extend(order.iter().map(|&p| found[p as usize]));
+                    sink.atom(first + i, first, &ordered);
                 }
             }
         }

@@ -40,7 +40,7 @@ pub fn symmetrize<T: Real>(
 
     let mut sorter = Sorter::default();
     let mut out = Growing::<T>::default();
-    let mut list: Vec<Neighbor> = Vec::new();
+    let (mut list, mut ordered): (Vec<Neighbor>, Vec<Neighbor>) = (Vec::new(), Vec::new());
     for atoms in crystal_offsets.windows(2) {
         let first = atoms[0] as usize;
         for i in first..atoms[1] as usize {
@@ -66,7 +66,7 @@ pub fn symmetrize<T: Real>(
                 list.extend(received.iter().map(|&e| {
                     let from = edges.pair(e).0;
                     Neighbor {
-                        vector: edges.vector[e].map(|x| -x),
+                        vector: edges.vector[e].map(|x| 0.0 - x),
                         distance: edges.distance[e],
                         shift: edges.shift[e].map(|x| -x),
                         j: (from - first) as u32,
@@ -79,7 +79,9 @@ pub fn symmetrize<T: Real>(
                 |p| list[p].distance,
                 |p, q| list[p].tie_key().cmp(&list[q].tie_key()),
             );
-            out.atom(i, first, order.iter().map(|&p| list[p as usize]));
+            ordered.clear();
+            ordered.extend(order.iter().map(|&p| list[p as usize]));
+            out.atom(i, first, &ordered);
         }
     }
     join(vec![out], num_atoms, crystal_offsets, 1)

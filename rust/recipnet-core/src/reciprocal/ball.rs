@@ -76,7 +76,7 @@ mod tests {
     fn scan(lattice: &Lattice, d_min: f64, half: bool) -> Vec<[i32; 3]> {
         let mut out = Vec::new();
         rows(lattice, d_min, half, |h, k, from, to| {
-            out.extend((from..=to).map(|l| [h, k, l]))
+            out.extend((from..=to).map(|l| [h, k, l]));
         });
         out
     }

@@ -293,15 +293,12 @@ pub fn details<T: Real>(
                 hkl.iter()
                     .map(|h| T::from_f64(1.0 / norm(row_times(h.map(f64::from), reciprocal)))),
             );
-            match &group.laue {
-                Some(laue) => {
-                    out.multiplicity
-                        .extend(hkl.iter().map(|&h| laue.orbit_of_representative(h).unwrap_or(0)));
-                }
-                None => {
-                    let each = if unique == Unique::None { 1 } else { 2 };
-                    out.multiplicity.resize(out.multiplicity.len() + hkl.len(), each);
-                }
+            if let Some(laue) = &group.laue {
+                out.multiplicity
+                    .extend(hkl.iter().map(|&h| laue.orbit_of_representative(h).unwrap_or(0)));
+            } else {
+                let each = if unique == Unique::None { 1 } else { 2 };
+                out.multiplicity.resize(out.multiplicity.len() + hkl.len(), each);
             }
             match &group.absences {
                 Some(absences) => out.absent.extend(hkl.iter().map(|&h| absences.is_absent(h))),
