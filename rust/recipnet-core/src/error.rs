@@ -100,7 +100,7 @@ impl ReadError {
             let _ = write!(out, "; tag {tag}");
         }
         if let Some(value) = &self.value {
-            let _ = write!(out, "; value {value:?}");
+            let _ = write!(out, "; value \"{value}\"");
         }
         if let Some(hint) = &self.hint {
             let _ = write!(out, "; {hint}");

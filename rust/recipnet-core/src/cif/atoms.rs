@@ -62,10 +62,7 @@ fn coordinate(column: &Column<'_, '_>, row: usize, report: &mut Report) -> Resul
         let Some(fraction) = parse_fraction(value.text) else {
             return Err(fault);
         };
-        report.repair(Fault {
-            message: "a fraction was read as a number".into(),
-            ..fault
-        })?;
+        report.repair(fault.message("a fraction was read as a number"))?;
         Ok(Some(fraction))
     })
 }
@@ -156,10 +153,7 @@ impl<'d, 't> Columns<'d, 't> {
                     Err(fault.hint("the option unknown_element=\"X\" keeps such atoms as X, number 0"))
                 }
                 UnknownElement::X => {
-                    report.note(Fault {
-                        message: "this names no element; X was taken".into(),
-                        ..fault
-                    });
+                    report.note(fault.message("this names no element; X was taken"));
                     Ok(Species {
                         number: 0,
                         isotope: 0,
@@ -172,7 +166,7 @@ impl<'d, 't> Columns<'d, 't> {
         match found.doubt {
             Doubt::None => {}
             Doubt::Prefix => report.repair(fault("only the start of this symbol is an element"))?,
-            Doubt::Case => report.repair(fault("this could name two elements; the shorter was taken"))?,
+            Doubt::Case => report.repair(fault("this could name two elements; the longer name was taken"))?,
             Doubt::Water => report.repair(fault("this is water, of which the oxygen was taken"))?,
         }
         Ok(found)
@@ -188,8 +182,11 @@ impl<'d, 't> Columns<'d, 't> {
                 .value(value.text)
         };
         let Some(occupancy) = number_in(column, row)? else {
+            let message = "an occupancy that is not given was taken as 1".into();
             if value.is_unknown() {
-                report.repair(fault("an unknown occupancy was taken as 1".into()))?;
+                report.repair(fault(message))?;
+            } else {
+                report.note(fault(message));
             }
             return Ok(1.0);
         };
@@ -222,11 +219,11 @@ fn isotropic(columns: &Columns<'_, '_>, row: usize, report: &mut Report) -> Resu
             Ok(Some(value)) => return Ok(Some(value / factor)),
             Ok(None) => {}
             Err(fault) => {
-                report.repair(Fault {
-                    code: code::DISPLACEMENT,
-                    message: "a displacement parameter is no number and was left out".into(),
-                    ..fault
-                })?;
+                report.repair(
+                    fault
+                        .code(code::DISPLACEMENT)
+                        .message("a displacement parameter is no number and was left out"),
+                )?;
             }
         }
     }
@@ -258,11 +255,11 @@ fn anisotropic<'t>(block: &BlockView<'_, 't>, report: &mut Report) -> Result<Has
                     Ok(None) => complete = false,
                     Err(fault) => {
                         complete = false;
-                        report.repair(Fault {
-                            code: code::DISPLACEMENT,
-                            message: "a displacement parameter is no number; the atom's tensor was left out".into(),
-                            ..fault
-                        })?;
+                        report.repair(
+                            fault
+                                .code(code::DISPLACEMENT)
+                                .message("a displacement parameter is no number; the atom's tensor was left out"),
+                        )?;
                     }
                 }
             }

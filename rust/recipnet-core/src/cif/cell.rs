@@ -134,23 +134,20 @@ pub(super) fn read(block: &BlockView<'_, '_>, options: &CifOptions, report: &mut
             .value(&parameters.map(|value| value.to_string()).join(" "))
             .hint("the limits are the options min_length, max_length and min_spacing")
     })?;
-    if let Some((column, value)) = block.value_of(&["_cell_volume"]) {
-        if let Some(declared) = parse_number(value.text).map(|number| number.value) {
-            if (declared - cell.volume).abs() > 0.01 * cell.volume {
-                report.note(
-                    Fault::new(
-                        code::VOLUME,
-                        format!(
-                            "the cell has {:.3} angstrom^3, the file declares {declared}",
-                            cell.volume
-                        ),
-                    )
-                    .at(value.at)
-                    .tag(column.tag())
-                    .value(value.text),
-                );
-            }
-        }
+    if let Some((column, value)) = block.value_of(&["_cell_volume"])
+        && let Some(declared) = parse_number(value.text).map(|number| number.value)
+        && (declared - cell.volume).abs() > 0.01 * cell.volume
+    {
+        let message = format!(
+            "the cell has {:.3} angstrom^3, the file declares {declared}",
+            cell.volume
+        );
+        report.note(
+            Fault::new(code::VOLUME, message)
+                .at(value.at)
+                .tag(column.tag())
+                .value(value.text),
+        );
     }
     Ok(cell)
 }

@@ -29,20 +29,16 @@ pub(super) fn contents(block: &BlockView<'_, '_>, cell: &Cell, crystal: &CifCrys
         ));
     }
     let declared = block.value_of(&["_exptl_crystal_density_diffrn", "_exptl_crystal_density_meas"]);
-    if let Some((column, value)) = declared {
-        if let Some(number) = parse_number(value.text) {
-            if number.value > 0.0 && (number.value - density).abs() > 0.03 * number.value {
-                report.note(doubt(
-                    code::DENSITY,
-                    format!(
-                        "the contents have {density:.3} g/cm^3, the file declares {}",
-                        number.value
-                    ),
-                    &column,
-                    &value,
-                ));
-            }
-        }
+    if let Some((column, value)) = declared
+        && let Some(number) = parse_number(value.text)
+        && number.value > 0.0
+        && (number.value - density).abs() > 0.03 * number.value
+    {
+        let message = format!(
+            "the contents have {density:.3} g/cm^3, the file declares {}",
+            number.value
+        );
+        report.note(doubt(code::DENSITY, message, &column, &value));
     }
 }
 

@@ -7,7 +7,7 @@ use super::document::{BlockView, Document};
 use super::expand::{Neighborhood, images};
 use super::options::CifOptions;
 use super::report::{Fault, Report, Warning, code};
-use crate::symmetry::Operations;
+use crate::symmetry::{Operation, Operations};
 
 /// Two fully occupied rows closer than this are a doubt, angstrom.
 const CLOSE: f64 = 0.3;
@@ -136,7 +136,14 @@ fn why_none<'t>(document: &Document<'t>) -> (Fault, Option<&'t str>) {
             Ok(_) => Fault::new(code::NO_CELL, "there is no complete cell").tag(cell::TAGS[0]),
         }
     } else {
-        Fault::new(code::NO_ATOMS, "there is neither a cell nor atoms: no structure").tag(cell::TAGS[0])
+        let fault = Fault::new(code::NO_ATOMS, "there is neither a cell nor atoms: no structure").tag(cell::TAGS[0]);
+        let pointed = ["_cell.length_a", "_atom_site.fract_x", "_atom_site.cartn_x"];
+        match block.first_of(&pointed) {
+            Some(column) => fault
+                .at(column.at())
+                .hint("names with points (mmCIF, DDLm) are not read; write _cell_length_a and so on"),
+            None => fault,
+        }
     };
     (fault, name)
 }
@@ -150,6 +157,9 @@ struct Placed {
 /// U of an image, in the same convention: `U'_ij a*_i a*_j = W (U a* a*) W^T`.
 fn rotated(tensor: [f64; 6], rotation: &[[i8; 3]; 3], cell: &Cell) -> [f64; 6] {
     const PLACES: [(usize, usize); 6] = [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)];
+    if *rotation == Operation::IDENTITY.rotation {
+        return tensor;
+    }
     let length: [f64; 3] = std::array::from_fn(|i| cell.reciprocal_metric[i][i].sqrt());
     let mut beta = [[0.0; 3]; 3];
     for (&(i, j), value) in PLACES.iter().zip(tensor) {
@@ -191,7 +201,7 @@ fn equivalent(tensor: [f64; 6], cell: &Cell) -> f64 {
 /// Build the crystal of a block.
 pub(super) fn build(block: &BlockView<'_, '_>, options: &CifOptions, report: &mut Report) -> Result<CifCrystal, Fault> {
     let cell = cell::read(block, options, report)?;
-    let (symmetry, operations) = declared::read(block, report)?;
+    let (symmetry, operations) = declared::read(block, &cell, report)?;
     let rows = atoms::read(block, options, report)?;
     let mut out = CifCrystal {
         block: block.name().to_owned(),
@@ -257,16 +267,16 @@ fn place(
                 ),
             ));
         }
-        if let Some(declared) = row.multiplicity {
-            if (declared - count as f64).abs() > 0.5 {
-                report.note(fault(
-                    code::MULTIPLICITY,
-                    format!(
-                        "{} has {count} image(s) in the cell, the file declares {declared}",
-                        row.label
-                    ),
-                ));
-            }
+        if let Some(declared) = row.multiplicity
+            && (declared - count as f64).abs() > 0.5
+        {
+            report.note(fault(
+                code::MULTIPLICITY,
+                format!(
+                    "{} has {count} image(s) in the cell, the file declares {declared}",
+                    row.label
+                ),
+            ));
         }
         placed.push(Placed {
             start: out.frac.len(),

@@ -1,29 +1,57 @@
 //! What a block declares about its symmetry, and the operations that follow from it.
 
-use super::document::{BlockView, Value};
+use std::borrow::Cow;
+
+use super::cell::Cell;
+use super::document::{BlockView, Column, Value};
 use super::number::parse_number;
 use super::report::{Fault, Report, code};
-use crate::symmetry::{MAX_OPERATIONS, Operations, parse_xyz};
+use crate::math::{Mat3, dot};
+use crate::symmetry::{
+    MAX_OPERATIONS, Operations, Setting, parse_hall, parse_xyz, settings_of_number, settings_of_symbol,
+};
 
-const OPERATION_TAGS: [&str; 2] = ["_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz"];
-const HALL_TAGS: [&str; 2] = ["_space_group_name_hall", "_symmetry_space_group_name_hall"];
-const HM_TAGS: [&str; 4] = [
+// Names with points are those of later dictionaries; symmetry under such a name must not be overlooked.
+const OPERATION_TAGS: [&str; 4] = [
+    "_space_group_symop_operation_xyz",
+    "_symmetry_equiv_pos_as_xyz",
+    "_space_group_symop.operation_xyz",
+    "_symmetry_equiv.pos_as_xyz",
+];
+const HALL_TAGS: [&str; 4] = [
+    "_space_group_name_hall",
+    "_symmetry_space_group_name_hall",
+    "_space_group.name_hall",
+    "_symmetry.space_group_name_hall",
+];
+const HM_TAGS: [&str; 6] = [
     "_space_group_name_h-m_alt",
     "_symmetry_space_group_name_h-m",
     "_space_group_name_h-m_full",
     "_space_group_name_h-m_ref",
+    "_space_group.name_h-m_alt",
+    "_symmetry.space_group_name_h-m",
 ];
-const NUMBER_TAGS: [&str; 2] = ["_space_group_it_number", "_symmetry_int_tables_number"];
+const NUMBER_TAGS: [&str; 4] = [
+    "_space_group_it_number",
+    "_symmetry_int_tables_number",
+    "_space_group.it_number",
+    "_symmetry.int_tables_number",
+];
 /// Tags that say that there is symmetry which this reader does not expand.
-const OTHER_TAGS: [&str; 8] = [
+const OTHER_TAGS: [&str; 12] = [
     "_space_group_symop_magn_operation_xyz",
+    "_space_group_symop_magn_operation.xyz",
     "_space_group_magn_symop_operation_xyz",
-    "_space_group_symop_magn_operation_mxmymz",
+    "_space_group_symop.magn_operation_xyz",
+    "_space_group_magn.number_bns",
     "_space_group_magn_number_bns",
-    "_space_group_magn_name_bns",
+    "_space_group.magn_number_bns",
+    "_parent_space_group.name_h-m_alt",
     "_parent_space_group_name_h-m_alt",
     "_space_group_ssg_name",
     "_space_group_symop_ssg_operation_algebraic",
+    "_space_group_symop_ssg_operation.algebraic",
 ];
 
 /// Symmetry as the source declares it.
@@ -40,36 +68,33 @@ pub struct DeclaredSymmetry {
 }
 
 /// Read the declaration; the operations are those to expand with.
-pub(super) fn read(block: &BlockView<'_, '_>, report: &mut Report) -> Result<(DeclaredSymmetry, Operations), Fault> {
-    let hall = block.value_of(&HALL_TAGS);
-    let hm = block.value_of(&HM_TAGS);
-    let number = block.value_of(&NUMBER_TAGS);
-    let text = |value: &Option<(_, Value<'_>)>| value.as_ref().map(|(_, value)| tidy(value.text));
+pub(super) fn read(
+    block: &BlockView<'_, '_>,
+    cell: &Cell,
+    report: &mut Report,
+) -> Result<(DeclaredSymmetry, Operations), Fault> {
+    let items = Items {
+        hall: block.value_of(&HALL_TAGS),
+        hm: block.value_of(&HM_TAGS),
+        number: block.value_of(&NUMBER_TAGS),
+    };
+    let text = |item: &Option<Item<'_, '_>>| item.as_ref().map(|(_, value)| tidy(value.text));
     let mut declared = DeclaredSymmetry {
         operations: None,
-        hall_symbol: text(&hall),
-        hm_symbol: text(&hm),
-        number: number.as_ref().and_then(|(_, value)| parse_group_number(value.text)),
+        hall_symbol: text(&items.hall),
+        hm_symbol: text(&items.hm),
+        number: items.number.and_then(|(_, value)| parse_group_number(value.text)),
     };
-    if let (Some((column, value)), None) = (&number, declared.number) {
-        report.repair(
-            Fault::new(
-                code::SYMMETRY,
-                "the number of a space group is a whole number from 1 to 230",
-            )
-            .at(value.at)
-            .tag(column.tag())
-            .value(value.text),
-        )?;
-    }
     let operations = match listed(block, report)? {
-        Some(operations) => operations,
-        None => from_declaration(block, &declared, report)?,
+        Some(operations) => {
+            compare(&items, &operations, cell, report);
+            Some(operations)
+        }
+        None => from_names(block, &items, cell, report)?,
     };
-    if declared != DeclaredSymmetry::default() || block.first_of(&OPERATION_TAGS).is_some() {
-        declared.operations = Some(operations.clone());
-    }
-    Ok((declared, operations))
+    // Without any declaration P 1 is this reader's guess, not the file's word.
+    declared.operations.clone_from(&operations);
+    Ok((declared, operations.unwrap_or_else(Operations::identity)))
 }
 
 fn tidy(text: &str) -> String {
@@ -159,26 +184,120 @@ fn listed(block: &BlockView<'_, '_>, report: &mut Report) -> Result<Option<Opera
     Ok(found)
 }
 
-/// Operations where none are listed.
-fn from_declaration(
+/// The names that a block gives its group.
+struct Items<'d, 't> {
+    hall: Option<Item<'d, 't>>,
+    hm: Option<Item<'d, 't>>,
+    number: Option<Item<'d, 't>>,
+}
+
+type Item<'d, 't> = (Column<'d, 't>, Value<'t>);
+
+/// What one name means: the sets of operations that it can stand for, the likeliest first.
+struct Meaning<'d, 't> {
+    item: Item<'d, 't>,
+    kind: &'static str,
+    sets: Vec<Cow<'static, Operations>>,
+}
+
+fn fault_of((column, value): &Item<'_, '_>, message: String) -> Fault {
+    Fault::new(code::SYMMETRY, message)
+        .at(value.at)
+        .tag(column.tag())
+        .value(value.text)
+}
+
+/// Every given name with its meaning, in the order in which they are trusted; a name that means nothing has no sets.
+fn meanings<'d, 't>(items: &Items<'d, 't>) -> Vec<Meaning<'d, 't>> {
+    let tabulated =
+        |found: Vec<&'static Setting>| found.into_iter().map(|one| Cow::Borrowed(one.operations())).collect();
+    let mut out = Vec::new();
+    if let Some(item) = items.hall {
+        let sets = parse_hall(item.1.text).map(Cow::Owned).into_iter().collect();
+        out.push(Meaning {
+            item,
+            kind: "Hall symbol",
+            sets,
+        });
+    }
+    if let Some(item) = items.hm {
+        let sets = tabulated(settings_of_symbol(item.1.text));
+        out.push(Meaning {
+            item,
+            kind: "Hermann-Mauguin symbol",
+            sets,
+        });
+    }
+    if let Some(item) = items.number {
+        let sets = parse_group_number(item.1.text)
+            .map(settings_of_number)
+            .map(tabulated)
+            .unwrap_or_default();
+        out.push(Meaning {
+            item,
+            kind: "number",
+            sets,
+        });
+    }
+    out
+}
+
+/// Whether every rotation keeps the lengths and angles of the cell, within 2 %.
+fn fits(operations: &Operations, cell: &Cell) -> bool {
+    let rows = &cell.vectors;
+    let metric: Mat3 = std::array::from_fn(|i| std::array::from_fn(|j| dot(rows[i], rows[j])));
+    let scale = |i: usize, j: usize| (metric[i][i] * metric[j][j]).sqrt();
+    operations.as_slice().iter().all(|operation| {
+        let w = operation.rotation.map(|row| row.map(f64::from));
+        (0..3).all(|i| {
+            (i..3).all(|j| {
+                let mut moved = 0.0;
+                for k in 0..3 {
+                    for l in 0..3 {
+                        moved += w[k][i] * metric[k][l] * w[l][j];
+                    }
+                }
+                (moved - metric[i][j]).abs() <= 0.02 * scale(i, j)
+            })
+        })
+    })
+}
+
+/// Compare listed operations with the names: operations win, every contradiction is told.
+fn compare(items: &Items<'_, '_>, operations: &Operations, cell: &Cell, report: &mut Report) {
+    if !fits(operations, cell) {
+        report.note(Fault::new(
+            code::SYMMETRY,
+            "the listed operations do not fit the lengths and angles of the cell",
+        ));
+    }
+    for meaning in meanings(items) {
+        let text = meaning.item.1.text.trim();
+        if meaning.sets.is_empty() {
+            report.note(fault_of(
+                &meaning.item,
+                format!("the {} {text} is not known; the operations were used", meaning.kind),
+            ));
+        } else if !meaning.sets.iter().any(|set| set.same_set(operations)) {
+            report.note(fault_of(
+                &meaning.item,
+                format!(
+                    "the {} {text} stands for other operations than the listed ones, which were used",
+                    meaning.kind
+                ),
+            ));
+        }
+    }
+}
+
+/// Operations of the names where none are listed: Hall, else Hermann-Mauguin, else number. None where nothing is
+/// declared; what is declared and not understood is refused, never taken as P 1.
+fn from_names(
     block: &BlockView<'_, '_>,
-    declared: &DeclaredSymmetry,
+    items: &Items<'_, '_>,
+    cell: &Cell,
     report: &mut Report,
-) -> Result<Operations, Fault> {
-    let squeezed = |text: &Option<String>| {
-        text.as_ref()
-            .map(|text| text.replace([' ', '_'], "").to_ascii_uppercase())
-    };
-    let hall = squeezed(&declared.hall_symbol);
-    let hm = squeezed(&declared.hm_symbol);
-    let says: Vec<bool> = [
-        hall.map(|hall| hall == "P1"),
-        hm.map(|hm| hm == "P1"),
-        block.value_of(&NUMBER_TAGS).map(|_| declared.number == Some(1)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+) -> Result<Option<Operations>, Fault> {
     if let Some(column) = block.first_of(&OTHER_TAGS) {
         return Err(Fault::new(
             code::SYMMETRY,
@@ -188,28 +307,80 @@ fn from_declaration(
         .tag(column.tag())
         .hint("add the operations as _space_group_symop_operation_xyz"));
     }
-    if says.is_empty() {
+    let meanings = meanings(items);
+    let Some(first) = meanings.first() else {
         report.repair(
             Fault::new(code::SYMMETRY, "no symmetry is declared; P 1 was taken")
                 .hint("list the operations, or declare P 1"),
         )?;
-        return Ok(Operations::identity());
+        return Ok(None);
+    };
+    let hint = "list the operations as _space_group_symop_operation_xyz";
+    let Some(chosen) = meanings.iter().position(|meaning| !meaning.sets.is_empty()) else {
+        return Err(fault_of(
+            &first.item,
+            "a space group is declared, but its name is not known".into(),
+        )
+        .hint(hint));
+    };
+    for unknown in &meanings[..chosen] {
+        report.repair(fault_of(
+            &unknown.item,
+            format!("the {} is not known and was passed over", unknown.kind),
+        ))?;
     }
-    if says.iter().all(|&trivial| trivial) {
-        return Ok(Operations::identity());
+    let meaning = &meanings[chosen];
+    let text = meaning.item.1.text.trim();
+    let fitting: Vec<&Operations> = meaning
+        .sets
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|set| fits(set, cell))
+        .collect();
+    let Some(&operations) = fitting.first() else {
+        let message = format!(
+            "the {} {text} contradicts the lengths and angles of the cell",
+            meaning.kind
+        );
+        return Err(fault_of(&meaning.item, message).hint(hint));
+    };
+    if fitting.iter().any(|set| !set.same_set(operations)) {
+        report.repair(fault_of(
+            &meaning.item,
+            format!(
+                "the {} {text} leaves the origin or the axes open; the default setting was taken",
+                meaning.kind
+            ),
+        ))?;
+    } else if fitting.len() < meaning.sets.len() {
+        report.note(fault_of(
+            &meaning.item,
+            format!(
+                "the {} {text} leaves the axes open; the one setting that fits the cell was taken",
+                meaning.kind
+            ),
+        ));
     }
-    let (column, value) = block
-        .value_of(&HALL_TAGS)
-        .or_else(|| block.value_of(&HM_TAGS))
-        .or_else(|| block.value_of(&NUMBER_TAGS))
-        .map_or((None, None), |(column, value)| (Some(column), Some(value)));
-    let mut fault = Fault::new(
-        code::SYMMETRY,
-        "a space group is declared, but its operations are not listed",
-    )
-    .hint("add them as _space_group_symop_operation_xyz: without them only the asymmetric unit is known");
-    if let (Some(column), Some(value)) = (column, value) {
-        fault = fault.at(value.at).tag(column.tag()).value(value.text);
+    for other in &meanings[chosen + 1..] {
+        if other.sets.iter().any(|set| set.same_set(operations)) {
+            continue;
+        }
+        let what = if other.sets.is_empty() {
+            "is not known"
+        } else {
+            "stands for another group or setting"
+        };
+        let message = format!(
+            "the {} {} {what} beside the {} {text}",
+            other.kind,
+            other.item.1.text.trim(),
+            meaning.kind
+        );
+        if operations.len() == 1 {
+            // P 1 on one side and something else on the other: never an asymmetric unit in silence.
+            return Err(fault_of(&other.item, message).hint(hint));
+        }
+        report.repair(fault_of(&other.item, message))?;
     }
-    Err(fault)
+    Ok(Some(operations.clone()))
 }

@@ -1,6 +1,7 @@
 //! CIF: from bytes to crystals, with every repair named and every refusal placed.
 //!
-//! The way is bytes -> text ([`mod@text`]) -> tokens ([`lexer`]) -> [`document`] -> rows, cell, operations -> crystal.
+//! The way is bytes -> text (`text`) -> tokens ([`Lexer`]) -> [`Document`] (`parser`) -> cell, operations, rows (`cell`,
+//! `declared`, `atoms`) -> images (`expand`) -> crystal. Each step knows only the one before it.
 
 mod atoms;
 mod cell;
@@ -12,6 +13,7 @@ mod expand;
 mod lexer;
 mod number;
 mod options;
+mod parser;
 mod report;
 mod species;
 mod text;
@@ -58,7 +60,7 @@ fn read(bytes: &[u8], options: &CifOptions) -> std::result::Result<CifCrystal, B
         }
     };
     let locator = Locator::new(&text);
-    let document = Document::parse(&text, &mut report).map_err(|fault| fault.into_error(&locator, None))?;
+    let document = parser::parse(&text, &mut report).map_err(|fault| fault.into_error(&locator, None))?;
     let block =
         crystal::choose(&document, options, &mut report).map_err(|(fault, name)| fault.into_error(&locator, name))?;
     let mut crystal =

@@ -13,9 +13,12 @@ const SHOWN: usize = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code(pub &'static str, pub &'static str);
 
-/// Something wrong at a byte of the text.
+/// Something wrong at a byte of the text. Boxed, since it travels in every `Result` of the reader.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Fault {
+pub(super) struct Fault(Box<Details>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Details {
     pub code: Code,
     pub message: String,
     pub at: Option<usize>,
@@ -24,48 +27,69 @@ pub(super) struct Fault {
     pub hint: Option<&'static str>,
 }
 
+impl std::ops::Deref for Fault {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
 impl Fault {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             code,
             message: message.into(),
             at: None,
             tag: None,
             value: None,
             hint: None,
-        }
+        }))
+    }
+
+    /// The same place with another message.
+    pub fn message(mut self, message: &str) -> Self {
+        message.clone_into(&mut self.0.message);
+        self
+    }
+
+    /// The same place with another code.
+    pub fn code(mut self, code: Code) -> Self {
+        self.0.code = code;
+        self
     }
 
     pub fn at(mut self, offset: usize) -> Self {
-        self.at = Some(offset);
+        self.0.at = Some(offset);
         self
     }
 
     pub fn tag(mut self, tag: &str) -> Self {
-        self.tag = Some(shown(tag));
+        self.0.tag = Some(shown(tag));
         self
     }
 
     pub fn value(mut self, value: &str) -> Self {
-        self.value = Some(shown(value));
+        self.0.value = Some(shown(value));
         self
     }
 
     pub fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = Some(hint);
+        self.0.hint = Some(hint);
         self
     }
 
     pub fn into_error(self, locator: &Locator<'_>, block: Option<&str>) -> Box<ReadError> {
         let place = self.at.map(|at| locator.place(at));
+        let details = *self.0;
         Box::new(ReadError {
             line: place.map(|place| place.0),
             column: place.map(|place| place.1),
             block: block.map(shown),
-            tag: self.tag,
-            value: self.value,
-            hint: self.hint.map(str::to_owned),
-            ..ReadError::new(Format::Cif, self.code.1, self.message)
+            tag: details.tag,
+            value: details.value,
+            hint: details.hint.map(str::to_owned),
+            ..ReadError::new(Format::Cif, details.code.1, details.message)
         })
     }
 }
@@ -126,11 +150,14 @@ impl Report {
     }
 
     pub fn into_warnings(self, locator: &Locator<'_>) -> Vec<Warning> {
+        let offsets: Vec<usize> = self.faults.iter().filter_map(|fault| fault.at).collect();
+        let mut places = locator.places(&offsets).into_iter();
         let mut warnings: Vec<Warning> = self
             .faults
             .into_iter()
             .map(|fault| {
-                let place = fault.at.map(|at| locator.place(at));
+                let fault = *fault.0;
+                let place = fault.at.and_then(|_| places.next());
                 Warning {
                     code: fault.code.0,
                     message: match fault.hint {

@@ -125,8 +125,7 @@ pub(super) fn from_label(text: &str, formula: Option<&[u8]>) -> Option<Species> 
             Some(match (has(one.0), has(two.0)) {
                 (true, false) => species(one, None, Doubt::None),
                 (false, true) => species(two, None, Doubt::None),
-                // Upper-case labels with two letters are mostly organic: an element and its neighbour or number.
-                _ => species(one, None, Doubt::Case),
+                _ => species(two, None, Doubt::Case),
             })
         }
     }
@@ -200,7 +199,7 @@ mod tests {
         assert_eq!(read("Ca1", &[]), Some((20, Doubt::None)));
         assert_eq!(read("CA1", &[20, 8]), Some((20, Doubt::None)));
         assert_eq!(read("CA1", &[6, 8]), Some((6, Doubt::None)));
-        assert_eq!(read("CA1", &[]), Some((6, Doubt::Case)));
+        assert_eq!(read("CA1", &[]), Some((20, Doubt::Case)));
         assert_eq!(read("HO1", &[1, 8]), Some((1, Doubt::None)));
         assert_eq!(read("AL1", &[]), Some((13, Doubt::None)));
         assert_eq!(read("Ow", &[]), Some((8, Doubt::None)));

@@ -69,18 +69,31 @@ impl<'t> Locator<'t> {
 
     /// Line and column, both from 1; LF, CRLF and CR end lines, columns are characters.
     pub fn place(&self, offset: usize) -> (u32, u32) {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
-        let mut line = 1;
-        let mut start = 0;
-        for end in memchr::memchr2_iter(b'\n', b'\r', before) {
-            let paired = before[end] == b'\n' && end > 0 && before[end - 1] == b'\r';
-            if !paired {
-                line += 1;
+        self.places(&[offset])[0]
+    }
+
+    /// The same for many offsets, in one pass over the text.
+    pub fn places(&self, offsets: &[usize]) -> Vec<(u32, u32)> {
+        let mut order: Vec<usize> = (0..offsets.len()).collect();
+        order.sort_unstable_by_key(|&index| offsets[index]);
+        let text = self.text.as_bytes();
+        let mut places = vec![(1, 1); offsets.len()];
+        let (mut line, mut column, mut at) = (1u32, 1u32, 0);
+        for index in order {
+            let offset = offsets[index].min(text.len());
+            let mut start = at;
+            for found in memchr::memchr2_iter(b'\n', b'\r', &text[at..offset]) {
+                let end = at + found;
+                let paired = text[end] == b'\n' && end > 0 && text[end - 1] == b'\r';
+                line += u32::from(!paired);
+                column = 1;
+                start = end + 1;
             }
-            start = end + 1;
+            column += text[start..offset].iter().filter(|&&byte| byte & 0xc0 != 0x80).count() as u32;
+            at = offset;
+            places[index] = (line, column);
         }
-        let column = before[start..].iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
-        (line, column as u32 + 1)
+        places
     }
 }
 

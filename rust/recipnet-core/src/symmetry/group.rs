@@ -1,6 +1,6 @@
 //! Is a list closed? Answered with O(n log n) products, and never by completing it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::operation::Operation;
 
@@ -13,12 +13,12 @@ pub fn is_group(operations: &[Operation], denominator: i16) -> bool {
     if !listed.contains(&Operation::IDENTITY) {
         return false;
     }
-    let mut found: HashMap<Operation, ()> = HashMap::with_capacity(listed.len());
+    let mut found: HashSet<Operation> = HashSet::with_capacity(listed.len());
     let mut elements = vec![Operation::IDENTITY];
-    found.insert(Operation::IDENTITY, ());
+    found.insert(Operation::IDENTITY);
     let mut generators: Vec<Operation> = Vec::new();
     for &candidate in operations {
-        if found.contains_key(&candidate) {
+        if found.contains(&candidate) {
             continue;
         }
         generators.push(candidate);
@@ -28,7 +28,7 @@ pub fn is_group(operations: &[Operation], denominator: i16) -> bool {
         while next < representatives.len() {
             let representative = representatives[next];
             next += 1;
-            if found.contains_key(&representative) {
+            if found.contains(&representative) {
                 continue;
             }
             for k in 0..subgroup {
@@ -38,7 +38,7 @@ pub fn is_group(operations: &[Operation], denominator: i16) -> bool {
                 if !listed.contains(&product) {
                     return false;
                 }
-                if found.insert(product, ()).is_none() {
+                if found.insert(product) {
                     elements.push(product);
                 }
             }
@@ -49,7 +49,7 @@ pub fn is_group(operations: &[Operation], denominator: i16) -> bool {
                 if !listed.contains(&product) {
                     return false;
                 }
-                if !found.contains_key(&product) {
+                if !found.contains(&product) {
                     representatives.push(product);
                 }
             }

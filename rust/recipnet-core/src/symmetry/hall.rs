@@ -26,28 +26,47 @@ pub fn parse_hall(text: &str) -> Result<Operations, SymmetryError> {
         return Err(refuse("too long, or not ASCII"));
     }
     let (symbol, change) = match text.split_once('(') {
-        Some((symbol, change)) => {
-            (symbol, Some(change.trim_end().strip_suffix(')').ok_or_else(|| refuse("a bracket does not close"))?))
-        }
+        Some((symbol, change)) => (
+            symbol,
+            Some(
+                change
+                    .trim_end()
+                    .strip_suffix(')')
+                    .ok_or_else(|| refuse("a bracket does not close"))?,
+            ),
+        ),
         None => (text, None),
     };
     let lower = symbol.to_ascii_lowercase();
     let mut rest = lower.trim_matches([' ', '\t', '_']);
     let mut generators = Vec::new();
     if let Some(after) = rest.strip_prefix('-') {
-        generators.push(Operation { rotation: scaled(&Operation::IDENTITY.rotation, -1), translation: [0; 3] });
+        generators.push(Operation {
+            rotation: scaled(&Operation::IDENTITY.rotation, -1),
+            translation: [0; 3],
+        });
         rest = after.trim_start_matches([' ', '_']);
     }
     let lattice = rest.chars().next().ok_or_else(|| refuse("it is empty"))?;
     let centrings = centring(lattice).ok_or_else(|| refuse("its lattice letter is none of PABCIRSTFH"))?;
-    let mut scanner = Scanner { text: rest.as_bytes(), at: 1, count: 0, fold: 0, axis: 2 };
-    while let Some(generator) = scanner.generator().ok_or_else(|| refuse("a generator cannot be read"))? {
+    let mut scanner = Scanner {
+        text: rest.as_bytes(),
+        at: 1,
+        count: 0,
+        fold: 0,
+        axis: 2,
+    };
+    while let Some(generator) = scanner
+        .generator()
+        .ok_or_else(|| refuse("a generator cannot be read"))?
+    {
         generators.push(generator);
     }
     if scanner.count == 0 {
         return Err(refuse("it has no generator"));
     }
-    let mut operations = generate(&generators, centrings).ok_or_else(|| refuse("its generators make no space group"))?;
+    let mut operations =
+        generate(&generators, centrings).ok_or_else(|| refuse("its generators make no space group"))?;
     if let Some(change) = change {
         operations = transformed(&operations, change).ok_or_else(|| refuse("its change of basis cannot be read"))?;
     }
@@ -125,7 +144,10 @@ impl Scanner<'_> {
         if axis < 3 && fold != 1 {
             self.axis = axis;
         }
-        Some(Some(Operation { rotation: scaled(&rotation, sign), translation }))
+        Some(Some(Operation {
+            rotation: scaled(&rotation, sign),
+            translation,
+        }))
     }
 
     /// Axis (3 = body diagonal) and matrix, with the defaults of the tables.
@@ -178,9 +200,8 @@ impl Scanner<'_> {
                     step[axis] = i16::from(letter - b'0') * DENOMINATOR / i16::from(fold);
                     step
                 }
-                b' ' | b'\t' | b'_' => break,
-                // A sign or a digit that is no screw starts the next generator.
-                b'-' | b'1'..=b'6' => break,
+                // A space, a sign, or a digit that is no screw: the next generator starts.
+                b' ' | b'\t' | b'_' | b'-' | b'1'..=b'6' => break,
                 _ => return None,
             };
             for (total, part) in sum.iter_mut().zip(step) {
@@ -207,8 +228,13 @@ fn around(axis: usize, z: Rotation) -> Rotation {
 fn generate(generators: &[Operation], centrings: &[[i16; 3]]) -> Option<Vec<Operation>> {
     let mut all = vec![Operation::IDENTITY];
     let mut seen: HashSet<Operation> = all.iter().copied().collect();
-    let shifts: Vec<Operation> =
-        centrings.iter().map(|&translation| Operation { translation, ..Operation::IDENTITY }).collect();
+    let shifts: Vec<Operation> = centrings
+        .iter()
+        .map(|&translation| Operation {
+            translation,
+            ..Operation::IDENTITY
+        })
+        .collect();
     let lattice: Vec<Operation> = std::iter::once(Operation::IDENTITY).chain(shifts).collect();
     // Cosets of the lattice are followed, so that centrings come last.
     let mut next = 0;
@@ -217,7 +243,9 @@ fn generate(generators: &[Operation], centrings: &[[i16; 3]]) -> Option<Vec<Oper
         next += 1;
         for generator in generators {
             let product = one.compose(generator, DENOMINATOR)?;
-            let known = lattice.iter().any(|shift| shift.compose(&product, DENOMINATOR).is_some_and(|p| seen.contains(&p)));
+            let known = lattice
+                .iter()
+                .any(|shift| shift.compose(&product, DENOMINATOR).is_some_and(|p| seen.contains(&p)));
             if !known {
                 seen.insert(product);
                 all.push(product);
@@ -254,7 +282,11 @@ fn transformed(operations: &[Operation], change: &str) -> Option<Vec<Operation>>
         }
         (parsed.rotation, shift)
     } else {
-        let parts: Vec<i32> = change.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
+        let parts: Vec<i32> = change
+            .split_whitespace()
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .ok()?;
         let parts: [i32; 3] = parts.try_into().ok()?;
         if parts.iter().any(|part| part.abs() > 144) {
             return None;
@@ -271,14 +303,24 @@ fn transformed(operations: &[Operation], change: &str) -> Option<Vec<Operation>>
         .map(|one| {
             // C g C^-1 = (M W M^-1 | M w + s - M W M^-1 s)
             let turned = forward.compose(one, DENOMINATOR)?;
-            let rotation = Operation { rotation: turned.rotation, translation: [0; 3] }
-                .compose(&Operation { rotation: inverse, translation: [0; 3] }, DENOMINATOR)?
-                .rotation;
+            let rotation = Operation {
+                rotation: turned.rotation,
+                translation: [0; 3],
+            }
+            .compose(
+                &Operation {
+                    rotation: inverse,
+                    translation: [0; 3],
+                },
+                DENOMINATOR,
+            )?
+            .rotation;
             let mut translation = [0i16; 3];
             for i in 0..3 {
-                let back: i32 = (0..3).map(|k| i32::from(rotation[i][k]) * i32::from(forward.translation[k])).sum();
-                translation[i] =
-                    (i32::from(turned.translation[i]) - back).rem_euclid(i32::from(DENOMINATOR)) as i16;
+                let back: i32 = (0..3)
+                    .map(|k| i32::from(rotation[i][k]) * i32::from(forward.translation[k]))
+                    .sum();
+                translation[i] = (i32::from(turned.translation[i]) - back).rem_euclid(i32::from(DENOMINATOR)) as i16;
             }
             Some(Operation { rotation, translation })
         })
@@ -304,7 +346,9 @@ mod tests {
     use super::*;
 
     fn texts(symbol: &str) -> Vec<String> {
-        parse_hall(symbol).unwrap_or_else(|error| panic!("{symbol}: {error}")).to_xyz()
+        parse_hall(symbol)
+            .unwrap_or_else(|error| panic!("{symbol}: {error}"))
+            .to_xyz()
     }
 
     #[test]
@@ -314,9 +358,13 @@ mod tests {
         let mut p21c = texts("-P 2ybc");
         p21c.sort();
         assert_eq!(p21c, ["-x,-y,-z", "-x,y+1/2,-z+1/2", "x,-y+1/2,z+1/2", "x,y,z"]);
-        for (symbol, order) in
-            [("-F 4vw 2vw 3", 192), ("P 61 2 (0 0 -1)", 12), ("-R 3 2\"", 36), ("P 3*", 3), ("-I 4bd 2c 3", 96)]
-        {
+        for (symbol, order) in [
+            ("-F 4vw 2vw 3", 192),
+            ("P 61 2 (0 0 -1)", 12),
+            ("-R 3 2\"", 36),
+            ("P 3*", 3),
+            ("-I 4bd 2c 3", 96),
+        ] {
             let found = parse_hall(symbol).unwrap();
             assert_eq!(found.len(), order, "{symbol}");
             assert!(found.is_group(), "{symbol}");
@@ -326,10 +374,20 @@ mod tests {
     #[test]
     fn spellings() {
         let reference = parse_hall("-P 2ybc").unwrap();
-        for symbol in ["-P2ybc", "-P_2ybc", "-p 2YBC", " -P 2ybc ", "-P  2y b c".replace(" b c", "bc").as_str()] {
+        for symbol in [
+            "-P2ybc",
+            "-P_2ybc",
+            "-p 2YBC",
+            " -P 2ybc ",
+            "-P  2y b c".replace(" b c", "bc").as_str(),
+        ] {
             assert!(parse_hall(symbol).unwrap().same_set(&reference), "{symbol}");
         }
-        assert!(parse_hall("P2ac2ab").unwrap().same_set(&parse_hall("P 2ac 2ab").unwrap()));
+        assert!(
+            parse_hall("P2ac2ab")
+                .unwrap()
+                .same_set(&parse_hall("P 2ac 2ab").unwrap())
+        );
         assert!(parse_hall("P 2yb (x,y,z+1/4)").unwrap().is_group());
         let moved = parse_hall("F 4d 2 3 -1d (x-1/8,y-1/8,z-1/8)").unwrap();
         assert!(moved.same_set(&parse_hall("-F 4vw 2vw 3").unwrap()) || moved.len() == 192);
@@ -337,7 +395,20 @@ mod tests {
 
     #[test]
     fn refused() {
-        for bad in ["", "P", "-", "X 1", "P 5", "P 2q", "P 2 (0 0", "P 2 (0 0 x)", "P 3 4 6 2", "P21/c", "P 2 2 2 2 2 2 2w", "é 1"] {
+        for bad in [
+            "",
+            "P",
+            "-",
+            "X 1",
+            "P 5",
+            "P 2q",
+            "P 2 (0 0",
+            "P 2 (0 0 x)",
+            "P 3 4 6 2",
+            "P21/c",
+            "P 2 2 2 2 2 2 2w",
+            "é 1",
+        ] {
             assert!(parse_hall(bad).is_err(), "{bad}");
         }
     }

@@ -32,7 +32,8 @@ impl Setting {
     #[must_use]
     pub fn operations(&self) -> &Operations {
         // Every symbol of the table parses: a test reads all 530.
-        self.operations.get_or_init(|| parse_hall(self.hall_symbol).unwrap_or_else(|_| Operations::identity()))
+        self.operations
+            .get_or_init(|| parse_hall(self.hall_symbol).unwrap_or_else(|_| Operations::identity()))
     }
 
     /// Whether the group's default is this setting: origin 2, hexagonal axes, unique axis b.
@@ -49,15 +50,25 @@ pub fn settings() -> &'static [Setting] {
     TABLE.get_or_init(|| {
         (1..=SETTINGS as i32)
             .filter_map(hall_symbol_entry)
-            .map(|HallSymbolEntry { hall_number, number, setting, hall_symbol, hm_short, hm_full, .. }| Setting {
-                hall_number: hall_number as u16,
-                number: number as u8,
-                code: setting,
-                hall_symbol,
-                hm_symbol: hm_full,
-                short: hm_short,
-                operations: OnceLock::new(),
-            })
+            .map(
+                |HallSymbolEntry {
+                     hall_number,
+                     number,
+                     setting,
+                     hall_symbol,
+                     hm_short,
+                     hm_full,
+                     ..
+                 }| Setting {
+                    hall_number: hall_number as u16,
+                    number: number as u8,
+                    code: setting,
+                    hall_symbol,
+                    hm_symbol: hm_full,
+                    short: hm_short,
+                    operations: OnceLock::new(),
+                },
+            )
             .collect()
     })
 }
@@ -117,7 +128,10 @@ fn origin(setting: &Setting) -> Option<u8> {
 }
 
 fn squeeze(symbol: &str) -> String {
-    symbol.chars().filter(|letter| !letter.is_whitespace() && !matches!(letter, '_' | '(' | ')' | '\'')).collect()
+    symbol
+        .chars()
+        .filter(|letter| !letter.is_whitespace() && !matches!(letter, '_' | '(' | ')' | '\''))
+        .collect()
 }
 
 fn lookup(symbol: &str) -> Vec<&'static Setting> {
@@ -146,7 +160,9 @@ fn index() -> HashMap<String, Vec<u16>> {
         for name in names(setting) {
             for old in older(setting.number, &name) {
                 let taken = index.get(&old).is_some_and(|places| {
-                    places.iter().any(|&other| all[usize::from(other)].number != setting.number)
+                    places
+                        .iter()
+                        .any(|&other| all[usize::from(other)].number != setting.number)
                 });
                 if !taken {
                     let places = index.entry(old).or_default();
@@ -164,8 +180,13 @@ fn names(setting: &Setting) -> Vec<String> {
     let full = squeeze(&setting.hm_symbol.to_ascii_lowercase());
     if (3..=15).contains(&setting.number) {
         // The table's short symbol is that of the default; here each setting has its own.
-        let short: String =
-            setting.hm_symbol.to_ascii_lowercase().split(' ').filter(|&part| part != "1").map(squeeze).collect();
+        let short: String = setting
+            .hm_symbol
+            .to_ascii_lowercase()
+            .split(' ')
+            .filter(|&part| part != "1")
+            .map(squeeze)
+            .collect();
         vec![full, short]
     } else {
         let short = squeeze(&setting.short.to_ascii_lowercase());
@@ -197,7 +218,9 @@ mod tests {
             let theirs = HallSymbol::new(setting.hall_symbol).unwrap();
             let mut expected = std::collections::HashSet::new();
             for operation in theirs.traverse() {
-                for shift in std::iter::once([0.0; 3]).chain(theirs.centering_translations.iter().map(|t| [t[0], t[1], t[2]])) {
+                for shift in
+                    std::iter::once([0.0; 3]).chain(theirs.centering_translations.iter().map(|t| [t[0], t[1], t[2]]))
+                {
                     let rotation: [[i32; 3]; 3] =
                         std::array::from_fn(|i| std::array::from_fn(|j| operation.rotation[(i, j)]));
                     let translation: [i32; 3] = std::array::from_fn(|i| {
@@ -209,7 +232,12 @@ mod tests {
             let found: std::collections::HashSet<_> = ours
                 .as_slice()
                 .iter()
-                .map(|one| (one.rotation.map(|row| row.map(i32::from)), one.translation.map(i32::from)))
+                .map(|one| {
+                    (
+                        one.rotation.map(|row| row.map(i32::from)),
+                        one.translation.map(i32::from),
+                    )
+                })
                 .collect();
             assert_eq!(found, expected, "{}", setting.hall_symbol);
             assert_eq!(ours.len(), expected.len(), "{}", setting.hall_symbol);
@@ -221,17 +249,36 @@ mod tests {
     fn every_symbol_finds_its_group() {
         for setting in settings() {
             let found = settings_of_symbol(setting.hm_symbol);
-            assert!(found.iter().any(|other| other.hall_number == setting.hall_number), "{}", setting.hm_symbol);
+            assert!(
+                found.iter().any(|other| other.hall_number == setting.hall_number),
+                "{}",
+                setting.hm_symbol
+            );
             for name in names(setting) {
-                assert!(lookup(&name).iter().all(|other| other.number == setting.number), "{name} is ambiguous");
+                assert!(
+                    lookup(&name).iter().all(|other| other.number == setting.number),
+                    "{name} is ambiguous"
+                );
             }
         }
     }
 
     #[test]
     fn spellings() {
-        let first = |symbol: &str| settings_of_symbol(symbol).first().map(|setting| (setting.number, setting.code));
-        for symbol in ["P 1 21/c 1", "P21/c", "P 21/c", "P2_1/c", "P2(1)/c", "p 1 21/c 1", "P_1_21/c_1"] {
+        let first = |symbol: &str| {
+            settings_of_symbol(symbol)
+                .first()
+                .map(|setting| (setting.number, setting.code))
+        };
+        for symbol in [
+            "P 1 21/c 1",
+            "P21/c",
+            "P 21/c",
+            "P2_1/c",
+            "P2(1)/c",
+            "p 1 21/c 1",
+            "P_1_21/c_1",
+        ] {
             assert_eq!(first(symbol), Some((14, "b1")), "{symbol}");
         }
         assert_eq!(first("P 21/n"), Some((14, "b2")));
