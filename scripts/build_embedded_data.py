@@ -23,7 +23,7 @@ SALT = "recipnet-v1:"
 MAX_ATOMS = 40
 COLUMNS = ("id", "split", "natoms", "lattice", "numbers", "frac", "e_form", "gap_pbe")
 UNITS = {"e_form": "eV/atom", "gap_pbe": "eV"}
-SIZES = {"train": 8000, "val": 500, "test": 1000}
+SIZES = {"train": 10000, "val": 500, "test": 1000}
 OUTPUT = Path(__file__).resolve().parent.parent / "python/recipnet/data/embedded/mp2018_subset.parquet"
 
 

@@ -16,8 +16,8 @@ from recipnet.data import embedded
 pq = pytest.importorskip("pyarrow.parquet")
 
 FILE = files("recipnet.data") / "embedded" / "mp2018_subset.parquet"
-IDS_SHA256 = "57e25ebdd8944b75d61800e4b864b3f4b2de8b28fc7a0a8711c7a9cf78fc9421"
-SIZES = {"train": 8000, "val": 500, "test": 1000}
+IDS_SHA256 = "bc8cc89123b8812709a803356fa7b7a6ad621892beddadfc74adad7e42a591e8"
+SIZES = {"train": 10000, "val": 500, "test": 1000}
 
 
 def script() -> Any:
@@ -39,7 +39,7 @@ def test_the_file() -> None:
     assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "ZSTD"
     assert not any("pandas" in key.decode() for key in table.schema.metadata)
     ids = table["id"].to_pylist()
-    assert len(set(ids)) == len(ids) == 9500
+    assert len(set(ids)) == len(ids) == 11500
     assert hashlib.sha256("\n".join(ids).encode()).hexdigest() == IDS_SHA256
     assert max(table["natoms"].to_pylist()) <= 40
     digests = {name: hashlib.sha256(f"recipnet-v1:{name}".encode()).hexdigest() for name in ids}
@@ -68,4 +68,4 @@ def test_the_dataset() -> None:
     assert embedded(["e_form"]).units == ("eV/atom",)
 
 
-SPLIT_HASH = "38077fb8a4d12f6825964329d733077b10965bac0ac615db01f1a9bbb03acdc6"
+SPLIT_HASH = "9a7bd3c07bc1571b3f529e509e2a31fdd75ea0d25873f31dc1d9e5124098543f"

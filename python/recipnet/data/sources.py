@@ -124,7 +124,7 @@ def load_dataset(
 
 
 def embedded(target_names: Sequence[str] = EMBEDDED_TARGETS, **options: Any) -> CrystalDataset:
-    """The labelled set inside the package: 9,500 Materials Project crystals of at most 40 atoms.
+    """The labelled set inside the package: 11,500 Materials Project crystals of at most 40 atoms.
 
     Formation energy ``e_form`` (eV/atom) and PBE band gap ``gap_pbe`` (eV), with the published split; CC-BY-4.0, see
     ``embedded/SOURCE.md`` beside this file for its origin and what to cite.
