@@ -9,6 +9,7 @@ Each peer gets its own objects ready-made; timed is the call that makes the list
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from importlib import resources
 
 import gemmi
@@ -110,7 +111,7 @@ tasks = {
 rows: list[dict[str, object]] = []
 for task, (batched, single, peers) in tasks.items():
     ours = len(batched(1))
-    times = {f"recipnet batch, {t} thread{'s' * (t > 1)}": (lambda t=t: batched(t)) for t in (1, 2)}
+    times = {"recipnet batch, 1 thread": partial(batched, 1), "recipnet batch, 2 threads": partial(batched, 2)}
     times["recipnet one by one, 1 thread"] = single
     for peer, function in peers.items():
         if abs(function() - ours) > 1e-4 * ours:

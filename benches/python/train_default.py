@@ -2,9 +2,9 @@
 
     python benches/python/train_default.py [--seeds 3] [--output runs/bench]
 
-Every run is a `recipnet-train` of its own in its own folder; a finished one is not done again, a stopped one goes on, so
-the script can be stopped and called again. "equal time" trains the ablation for as many epochs as fit into the time of
-the full model, by the median times of an epoch. Let the machine be quiet: times are wall times.
+Every run is a `recipnet-train` of its own in its own folder; a finished one is not done again, a stopped one goes on,
+so the script can be stopped and called again. "equal time" trains the ablation for as many epochs as fit into the time
+of the full model, by the median times of an epoch. Let the machine be quiet: times are wall times.
 """
 
 from __future__ import annotations

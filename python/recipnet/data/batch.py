@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recipnet.errors import DataError
+
 
 @dataclass(eq=False)
 class TensorBatch:
@@ -109,6 +111,21 @@ class TensorBatch:
         """Cell volume in cubic angstrom, (B,): ``|a . (b x c)|``."""
         a, b, c = self.lattice.unbind(1)
         return (a * torch.linalg.cross(b, c)).sum(-1).abs()
+
+    def required(self, *names: str) -> tuple[Tensor, ...]:
+        """Fields by name, for a model that cannot do without them.
+
+        Raises
+        ------
+        DataError
+            The batch was made with a spec that did not ask for one of them.
+        """
+        missing = [name for name in names if getattr(self, name) is None]
+        if missing:
+            raise DataError(
+                f"this batch has no {', '.join(missing)}: collate it with the .spec of the model", value=missing
+            )
+        return tuple(getattr(self, name) for name in names)
 
     def to(self, device: torch.device | str | int, non_blocking: bool = False) -> TensorBatch:
         """The same batch on another device."""

@@ -59,7 +59,7 @@ class Composition(nn.Module):
     def forward(self, batch: TensorBatch) -> Tensor:
         """Predict ``(B, T)`` in the (standardised) unit of the targets."""
         check_numbers(batch.numbers)
-        dtype = self.network[0].weight.dtype
+        dtype = batch.dtype
         one_hot = F.one_hot(batch.numbers - 1, MAX_NUMBER).to(dtype)
         fractions = weighted_mean(one_hot, batch.atom_crystal, batch.num_crystals, batch.occupancies)
         table = self.table.to(dtype)

@@ -53,9 +53,7 @@ class LocalLayer(nn.Module):
         first = first.add_(gather_rows(F.linear(h, w_neighbour), neighbour))
         gate, value = F.silu(first.addmm_(v, w_edge.t())).chunk(2, dim=1)
         gate = torch.sigmoid(self.gate_norm(self.gate_out(gate)))
-        message = gate * self.value_out(value)
-        if weight is not None:
-            message = message * weight
+        message = gate * self.value_out(value) * weight
         return F.relu(h + self.norm(segment_sum(message, centre, h.shape[0])))
 
 
@@ -100,7 +98,8 @@ class ReciprocalBlock(nn.Module):
 
     def convolve(self, x: Tensor, batch: TensorBatch, phases: PhaseTable) -> Tensor:
         """The convolution alone: ``(N, C) -> (N, C)``."""
-        q = batch.inverse_d * (2.0 * math.pi)
+        (inverse_d,) = batch.required("inverse_d")
+        q = inverse_d * (2.0 * math.pi)
         scale = VOLUME_SCALE / batch.volume
         # one of each +-G pair is summed, hence the factor 2
         weight = 2.0 * (scale.index_select(0, batch.hkl_crystal) * envelope(q / self.q_max))[:, None]
@@ -112,8 +111,7 @@ class ReciprocalBlock(nn.Module):
         """``(N, C) -> (N, C)``."""
         x = self.pre(h)
         x = F.layer_norm(x, x.shape[-1:])
-        if batch.occupancies is not None:
-            x = x * batch.occupancies[:, None]
+        x = x * batch.occupancies[:, None]
         return self.post(F.silu(self.dense(self.convolve(x, batch, phases))))
 
 
@@ -203,19 +201,17 @@ class ReGNet(nn.Module):
 
     def atom_states(self, batch: TensorBatch) -> Tensor:
         """Features of every atom after the last block: ``(N, C)``."""
-        centre, neighbour = batch.edge_index
-        distance = batch.edge_distance
+        edge_index, distance = batch.required("edge_index", "edge_distance")
+        centre, neighbour = edge_index
         weight = torch.ones_like(distance) if self.cutoff is None else envelope(distance / self.cutoff)
-        if batch.occupancies is not None:
-            weight = weight * batch.occupancies.index_select(0, neighbour)
-        weight = weight[:, None]
+        weight = (weight * batch.occupancies.index_select(0, neighbour))[:, None]
         v = F.softplus(self.edge_linear(self.edge_basis(-0.75 / distance)))
         h = self.embedding(batch.numbers)
         if self.global_in is None:
             for local in self.local:
                 h = local(h, v, centre, neighbour, weight)
             return h
-        phases = PhaseTable.build(batch.frac, batch.hkl, batch.atom_offsets, batch.hkl_offsets)
+        phases = PhaseTable.build(batch.frac, *batch.required("hkl", "atom_offsets", "hkl_offsets"))
         glob = F.silu(self.global_in(h))
         plain = len(self.local) - len(self.reciprocal)
         for number, local in enumerate(self.local):

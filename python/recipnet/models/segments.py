@@ -21,8 +21,8 @@ def segment_sum(values: Tensor, index: Tensor, count: int) -> Tensor:
     return out.scatter_add(0, index[:, None].expand(-1, values.shape[1]), values)
 
 
-def weighted_mean(values: Tensor, index: Tensor, count: int, weights: Tensor | None) -> Tensor:
-    """Mean of rows by segment, each row counted ``weights`` times (once if None).
+def weighted_mean(values: Tensor, index: Tensor, count: int, weights: Tensor) -> Tensor:
+    """Mean of rows by segment, each row counted ``weights`` times.
 
     Parameters
     ----------
@@ -31,14 +31,12 @@ def weighted_mean(values: Tensor, index: Tensor, count: int, weights: Tensor | N
         Segment of each row.
     count : int
         Number of segments; an empty one gives zeros.
-    weights : Tensor, shape (N,), optional
+    weights : Tensor, shape (N,)
         Site occupancies.
 
     Returns
     -------
     Tensor, shape (count, C)
     """
-    if weights is None:
-        weights = torch.ones_like(values[:, 0])
     total = segment_sum(weights[:, None], index, count).clamp_min(torch.finfo(values.dtype).tiny)
     return segment_sum(values * weights[:, None], index, count) / total

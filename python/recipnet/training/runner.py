@@ -195,7 +195,9 @@ def _all_options(model: nn.Module, given: dict[str, Any]) -> dict[str, Any]:
     if not set(given) <= set(known):
         return given
     return {
-        name: value for name, value in (known | given).items() if isinstance(value, bool | int | float | str | list | tuple)
+        name: value
+        for name, value in (known | given).items()
+        if isinstance(value, bool | int | float | str | list | tuple)
     } | given
 
 
