@@ -1,6 +1,6 @@
 //! Symmetry operations between texts and arrays.
 
-use numpy::{IntoPyArray, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{IntoPyArray, PyArray2, PyArray3, PyArrayMethods};
 use pyo3::prelude::*;
 use recipnet_core::error::{Error, SymmetryError};
 use recipnet_core::symmetry::{Operation, Operations};
@@ -28,6 +28,7 @@ pub fn to_arrays<'py>(py: Python<'py>, operations: &Operations) -> PyResult<Arra
 
 /// Operations of texts such as `x+1/2,-y,z`.
 #[pyfunction]
+#[allow(clippy::needless_pass_by_value)] // Python's list arrives as an owned vector
 pub fn parse_operations(py: Python<'_>, texts: Vec<String>) -> PyResult<Arrays<'_>> {
     let operations = py
         .detach(|| Operations::from_xyz(&texts))
@@ -38,10 +39,11 @@ pub fn parse_operations(py: Python<'_>, texts: Vec<String>) -> PyResult<Arrays<'
 /// Canonical texts of operations.
 #[pyfunction]
 pub fn operations_to_xyz(
-    rotations: PyReadonlyArray3<'_, i8>,
-    translations: PyReadonlyArray2<'_, i16>,
+    rotations: &Bound<'_, PyArray3<i8>>,
+    translations: &Bound<'_, PyArray2<i16>>,
     denominator: i16,
 ) -> PyResult<Vec<String>> {
+    let (rotations, translations) = (rotations.readonly(), translations.readonly());
     let (rotations, translations) = (rotations.as_array(), translations.as_array());
     let n = rotations.shape()[0];
     if rotations.shape() != [n, 3, 3] || translations.shape() != [n, 3] {
