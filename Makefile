@@ -3,7 +3,7 @@
 # make setup    only set up                                      make sdist    dist/*.tar.gz
 # make bench    the benchmark table                              make clean    remove what was built (runs/ stays)
 #
-# Needs git, make, Python >= 3.11 with venv, a Rust toolchain (rustc >= 1.88) and a C linker; the rest is installed into
+# Needs git, make, Python >= 3.11 with venv, a Rust toolchain (rustc >= 1.89) and a C linker; the rest is installed into
 # .venv. Nothing is done twice: a second call takes seconds.
 #
 # PYTHON=python3.12 make setup          another interpreter

@@ -1,10 +1,11 @@
 """The default run, three seeds, beside the composition network and the same model without its reciprocal block.
 
-    python benches/python/train_default.py [--seeds 3] [--output runs/bench]
+    python benches/python/train_default.py [--seeds 3] [--jobs 2] [--output runs/bench]
 
 Every run is a `recipnet-train` of its own in its own folder; a finished one is not done again, a stopped one goes on,
 so the script can be stopped and called again. "equal time" trains the ablation for as many epochs as fit into the time
-of the full model, by the median times of an epoch. Let the machine be quiet: times are wall times.
+of the full model, by the median times of an epoch. Each of the --jobs runs at a time has one thread, so give it no more
+jobs than quiet cores; times are wall times.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ import os
 import statistics
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from _record import table, versions, write
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--seeds", type=int, default=3)
+parser.add_argument("--jobs", type=int, default=2)
 parser.add_argument("--output", type=Path, default=Path("runs/bench"))
 arguments = parser.parse_args()
 
 COMMAND = [sys.executable, "-c", "from recipnet.cli import train; train()"]
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "RECIPNET_NUM_THREADS": "1"}
 PLAIN = ["model.options.reciprocal_blocks=0"]
 
 
@@ -40,7 +44,7 @@ def run(name: str, seed: int, overrides: list[str]) -> dict[str, object]:
         if not started:
             for key in [f"training.seed={seed}", *overrides]:
                 extra += ["--set", key]
-        subprocess.run(COMMAND + extra, check=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+        subprocess.run(COMMAND + extra, check=True, env=os.environ | ENVIRONMENT, stdout=subprocess.DEVNULL)
         done = sorted(parent.glob("*/test_metrics.json"))
     folder = done[-1].parent
     metrics = next(iter(json.loads(done[-1].read_text(encoding="utf-8")).values()))
@@ -62,15 +66,27 @@ def run(name: str, seed: int, overrides: list[str]) -> dict[str, object]:
     }
 
 
-rows = [run("composition", seed, ["model.name=composition"]) for seed in range(arguments.seeds)]
-rows += [run("regnet", seed, []) for seed in range(arguments.seeds)]
-few = range(min(2, arguments.seeds))
-rows += [run("regnet, no reciprocal block, equal epochs", seed, PLAIN) for seed in few]
+def run_all(jobs: list[tuple[str, int, list[str]]]) -> list[dict[str, object]]:
+    """Several runs, ``--jobs`` at a time, in the order given."""
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        rows = []
+        for row in pool.map(lambda job: run(*job), jobs):
+            print(row, flush=True)
+            rows.append(row)
+        return rows
+
+
+seeds, few = range(arguments.seeds), range(min(2, arguments.seeds))
+rows = run_all(
+    [("regnet", seed, []) for seed in seeds]
+    + [("regnet, no reciprocal block, equal epochs", seed, PLAIN) for seed in few]
+    + [("composition", seed, ["model.name=composition"]) for seed in seeds]
+)
 full = statistics.median(float(row["s per epoch (median)"]) for row in rows if row["run"] == "regnet")
 plain = statistics.median(float(row["s per epoch (median)"]) for row in rows if "equal epochs" in str(row["run"]))
 epochs = math.floor(int(next(row["epochs"] for row in rows if row["run"] == "regnet")) * full / plain)
 more = [*PLAIN, f"training.epochs={epochs}"]
-rows += [run("regnet, no reciprocal block, equal time", seed, more) for seed in few]
+rows += run_all([("regnet, no reciprocal block, equal time", seed, more) for seed in few])
 
 print(table(rows))
 for name in dict.fromkeys(str(row["run"]) for row in rows):

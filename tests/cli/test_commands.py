@@ -271,7 +271,7 @@ def test_environment_is_set_before_torch(tmp_path):
     clean = {name: value for name, value in os.environ.items() if name not in entry.ENVIRONMENT}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1] == "passive 0"
+    assert result.stdout.splitlines()[-1] == "passive 10000"
 
 
 @pytest.mark.parametrize("missing", ["typer", "torch"])

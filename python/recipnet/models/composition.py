@@ -56,8 +56,8 @@ class Composition(nn.Module):
             steps += [nn.Linear(before, after), nn.SiLU(), nn.Dropout(dropout)]
         self.network = nn.Sequential(*steps, nn.Linear(channels, targets))
 
-    def forward(self, batch: TensorBatch) -> Tensor:
-        """Predict ``(B, T)`` in the (standardised) unit of the targets."""
+    def features(self, batch: TensorBatch) -> Tensor:
+        """What the network sees of each crystal: ``(B, 284)``."""
         check_numbers(batch.numbers)
         dtype = batch.dtype
         one_hot = F.one_hot(batch.numbers - 1, MAX_NUMBER).to(dtype)
@@ -66,4 +66,9 @@ class Composition(nn.Module):
         mean = fractions @ table
         deviation = torch.einsum("bz,bzf->bf", fractions, (table[None] - mean[:, None]).abs())
         # fractions are small numbers: a factor brings them to the scale of the rest
-        return self.network(torch.cat([fractions * 4.0, mean, deviation], dim=1))
+        return torch.cat([fractions * 4.0, mean, deviation], dim=1)
+
+    def forward(self, batch: TensorBatch) -> Tensor:
+        """Predict ``(B, T)`` in the (standardised) unit of the targets."""
+        out: Tensor = self.network(self.features(batch))
+        return out

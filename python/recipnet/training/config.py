@@ -98,6 +98,7 @@ class OutputConfig(_Section):
     dir: str = Field("runs", description="folder that gets <time>-<model>/ and the link 'latest'")
     plots: bool = Field(True, description="write parity.png and learning_curve.png")
     predictions: bool = Field(True, description="write predictions_test.csv")
+    baseline: bool = Field(True, description="also fit the composition network on the same rows and report its error")
 
 
 class Config(_Section):

@@ -19,6 +19,7 @@ from recipnet import models
 from recipnet.data import CrystalDataset, Loader, embedded, load_dataset
 from recipnet.errors import ArgumentError, ConfigError, DataError
 from recipnet.training.artifact import METADATA, load_artifact, save_artifact
+from recipnet.training.baseline import composition_baseline
 from recipnet.training.checkpoints import StateCheckpointIO, last_checkpoint, list_checkpoints
 from recipnet.training.config import EMBEDDED, Config, read_toml, validate
 from recipnet.training.config_toml import dump_config
@@ -27,11 +28,12 @@ from recipnet.training.epochs import Epochs
 from recipnet.training.evaluate import dtype_of, spec_of
 from recipnet.training.feed import Feed
 from recipnet.training.interrupt import Interrupted, listening
-from recipnet.training.metrics import from_json, to_json
+from recipnet.training.metrics import Metrics, from_json, to_json
 from recipnet.training.module import FitModule
 from recipnet.training.process import deterministic_algorithms, flushed_denormals, quiet_lightning
 from recipnet.training.rng import seed_all
 from recipnet.training.runfolder import (
+    BASELINE,
     CHECKPOINTS,
     CONFIG,
     CURVE,
@@ -61,6 +63,8 @@ class RunResult:
     metrics
         Of the test split, by target: ``mae``, ``rmse``, ``mad``, ``ratio`` = mad / mae, ``count``, ``unit``. Empty
         where the split has no test crystals.
+    baseline
+        The same of the composition network, trained on the same rows; empty where it was not asked for.
     seconds
         From reading the data to the last file, of this process.
     epoch
@@ -68,7 +72,8 @@ class RunResult:
     """
 
     folder: Path
-    metrics: dict[str, dict[str, Any]]
+    metrics: Metrics
+    baseline: Metrics
     seconds: float
     epoch: int
 
@@ -145,7 +150,9 @@ def resume(run: str | Path, *, quiet: bool = False) -> RunResult:
     if (folder / TEST_METRICS).exists() and (folder / METADATA).exists():
         artifact = load_artifact(folder)
         metrics = from_json((folder / TEST_METRICS).read_text(encoding="utf-8"))
-        return RunResult(folder, metrics, time.monotonic() - began, artifact.metadata["epoch"])
+        beside = folder / BASELINE
+        baseline = from_json(beside.read_text(encoding="utf-8")) if beside.exists() else {}
+        return RunResult(folder, metrics, baseline, time.monotonic() - began, artifact.metadata["epoch"])
     with _settings(config):
         return _run(_prepare(config), folder, began, quiet)
 
@@ -274,7 +281,7 @@ def _run(parts: _Parts, folder: Path, began: float, quiet: bool) -> RunResult:
     validation = _subset(parts, "val", standard) if data.counts.get("val") else None
     epochs = _fit(parts, folder, module, Feed(loader), validation, display)
     module.model.load_state_dict(epochs.best)
-    metrics: dict[str, dict[str, Any]] = {}
+    metrics: Metrics = {}
     if data.counts.get("test"):
         test = _subset(parts, "test", standard)
         predicted = test.predict(module.model.to(device))
@@ -288,8 +295,12 @@ def _run(parts: _Parts, folder: Path, began: float, quiet: bool) -> RunResult:
 
         learning_curve(epochs.rows, folder / CURVE, data.target_names, data.units)
     save_artifact(folder, epochs.best, spec_of(parts.model), _facts(parts, standard, epochs))
+    baseline: Metrics = {}
+    if metrics and config.output.baseline and config.model.name != "composition":
+        baseline = composition_baseline(data, standard, training.seed)
+        write_text(folder / BASELINE, to_json(baseline))
     write_text(folder / TEST_METRICS, to_json(metrics))
-    return RunResult(folder, metrics, time.monotonic() - began, epochs.kept_epoch)
+    return RunResult(folder, metrics, baseline, time.monotonic() - began, epochs.kept_epoch)
 
 
 def _subset(parts: _Parts, name: str, standard: Standard) -> Subset:
@@ -386,7 +397,7 @@ def _write_predictions(folder: Path, data: CrystalDataset, predicted: np.ndarray
     write_rows(folder / PREDICTIONS, header, rows)
 
 
-def _plot_parity(folder: Path, data: CrystalDataset, predicted: np.ndarray, metrics: dict[str, dict[str, Any]]) -> None:
+def _plot_parity(folder: Path, data: CrystalDataset, predicted: np.ndarray, metrics: Metrics) -> None:
     from recipnet.plot import Parity, parity
 
     panels = [
