@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -80,6 +81,7 @@ def test_a_forked_child_works_serially_and_alike() -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
+        signal.alarm(60)  # a hang ends as a failure
         code = 1
         try:
             state = _core.parallelism()
@@ -102,7 +104,7 @@ def test_a_fork_before_the_first_call_is_serial_too() -> None:
         "import os, sys; sys.path.insert(0, os.environ['HERE']); import test_parallel as t\n"
         "pid = os.fork()\n"
         "if pid == 0:\n"
-        "    t.digest(); os._exit(0 if t._core.parallelism()['forked'] else 3)\n"
+        "    t.signal.alarm(60); t.digest(); os._exit(0 if t._core.parallelism()['forked'] else 3)\n"
         "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
     )
     assert run(code, HERE=os.path.dirname(__file__)).stdout.strip() == "0"

@@ -5,9 +5,6 @@ use crate::error::{ArgumentError, CrystalError, Error, Result};
 use crate::lattice::Lattice;
 use crate::math::{Mat3, Vec3};
 
-/// Largest magnitude of a fractional coordinate.
-pub const MAX_COORDINATE: f64 = 1e6;
-
 /// Checked borrowed arrays of B crystals with N atom rows in all.
 ///
 /// Batches of no crystals and crystals of no atoms are legal.
@@ -118,6 +115,12 @@ impl<'a> BatchView<'a> {
     #[inline]
     pub fn site(&self, crystal: usize) -> Option<&'a [i32]> {
         self.site.map(|site| &site[self.atoms(crystal)])
+    }
+}
+
+impl<'a> From<&'a Crystal> for BatchView<'a> {
+    fn from(crystal: &'a Crystal) -> Self {
+        BatchView::of_one(crystal)
     }
 }
 

@@ -1,9 +1,11 @@
 //! One checked structure.
 
-use crate::batch::{BatchView, MAX_COORDINATE};
 use crate::error::{CrystalError, Result};
 use crate::lattice::Lattice;
 use crate::math::Vec3;
+
+/// Largest magnitude of a fractional coordinate.
+pub const MAX_COORDINATE: f64 = 1e6;
 
 /// A structure: a cell and rows of atoms. A mixed site is several rows with one value in `site`.
 ///
@@ -111,12 +113,6 @@ pub(crate) fn check_rows(numbers: &[u8], frac: &[Vec3], site: Option<&[i32]>, of
         return Err(refuse("frac_coords", message, Some(row), Some(format!("{:?}", frac[row]))).into());
     }
     Ok(())
-}
-
-impl<'a> From<&'a Crystal> for BatchView<'a> {
-    fn from(crystal: &'a Crystal) -> Self {
-        BatchView::of_one(crystal)
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,29 @@
 //! Crystals, neighbours and reflections: the pure Rust core of recipnet.
+//!
+//! Flat arrays in, flat arrays out, many crystals in one call, on all cores. Each floor uses only those below it:
+//!
+//! | floor | modules |
+//! | --- | --- |
+//! | 5 | [`featurize`] |
+//! | 4 | [`neighbors`], [`reciprocal`] |
+//! | 3 | [`cif`], [`batch`] |
+//! | 2 | [`crystal`], [`symmetry`] |
+//! | 1 | [`lattice`], [`elements`] |
+//! | 0 | [`error`], [`math`], [`parallel`] (the only file that names rayon), `order` (sorting with ties) |
+//!
+//! ```
+//! use recipnet_core::batch::CrystalBatch;
+//! use recipnet_core::crystal::Crystal;
+//! use recipnet_core::lattice::Lattice;
+//! use recipnet_core::neighbors::{RadiusOptions, neighbors};
+//!
+//! let cell = Lattice::from_parameters(5.64, 5.64, 5.64, 90.0, 90.0, 90.0)?;
+//! let salt = Crystal::new(cell, vec![11, 17], vec![[0.0; 3], [0.5; 3]])?;
+//! let batch = CrystalBatch::from_crystals([&salt, &salt]);
+//! let edges = neighbors::<f32>(&batch.view(), &RadiusOptions::new(5.0), None)?;
+//! assert_eq!(edges.offsets, [0, 16, 32]);
+//! # Ok::<(), recipnet_core::error::Error>(())
+//! ```
 
 pub mod batch;
 pub mod cif;

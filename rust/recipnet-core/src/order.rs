@@ -8,6 +8,8 @@ pub const TIE_GAP: f64 = 1e-9;
 /// Distances are binned to 2^-32 angstrom for sorting: finer than the gap, coarser than rounding.
 const BINS_PER_UNIT: f64 = 4_294_967_296.0;
 const INDEX_BITS: u32 = 16;
+/// Bins over which a tie may reach.
+const REACH: u64 = (TIE_GAP * BINS_PER_UNIT) as u64 + 1;
 
 /// Sorts positions 0..n of a list by distance with ties. Holds the memory between lists.
 #[derive(Debug, Default)]
@@ -99,7 +101,6 @@ impl Sorter {
                 self.keys.sort_unstable();
                 let mask = (1u64 << INDEX_BITS) - 1;
                 self.order.extend(self.keys.iter().map(|key| (key & mask) as u32));
-                const REACH: u64 = (TIE_GAP * BINS_PER_UNIT) as u64 + 1;
                 // One pass without branches: such a tie is very rare.
                 return self.keys.windows(2).fold(false, |found, pair| {
                     let apart = (pair[1] >> INDEX_BITS) - (pair[0] >> INDEX_BITS);

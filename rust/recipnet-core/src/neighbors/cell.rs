@@ -89,12 +89,19 @@ fn room<T: Copy + Default>(buffer: &mut Vec<T>, count: usize) -> &mut [T] {
     &mut buffer[..=count]
 }
 
+/// 1.5 * 2^52: adding it and taking it away rounds to a whole number.
+const SHIFTER: f64 = 6_755_399_441_055_744.0;
+
 /// Smallest whole number not below `x`, or one that is below it by less than 1e-9.
 #[inline]
 fn ceil_loose(x: f64) -> f64 {
-    // Adding and taking away 1.5 * 2^52 rounds to a whole number.
-    const SHIFTER: f64 = 6_755_399_441_055_744.0;
     (x + (0.5 - 1e-9) + SHIFTER) - SHIFTER
+}
+
+/// A whole number of magnitude below 2^31 as an integer: the low bits of its sum with 1.5 * 2^52.
+#[inline]
+fn whole(x: f64) -> i32 {
+    (x + SHIFTER).to_bits() as i32
 }
 
 /// A crystal in its reduced cell. `load` reuses the memory of the crystal before.
@@ -345,7 +352,7 @@ impl SearchCell {
         visit(Neighbor {
             vector,
             distance,
-            shift: shift.map(|x| x as i32),
+            shift: shift.map(whole),
             j: j as u32,
         });
     }

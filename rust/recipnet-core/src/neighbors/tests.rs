@@ -304,6 +304,22 @@ fn far_coordinates_keep_their_shifts() {
 }
 
 #[test]
+fn rows_at_one_point() {
+    let cells = [[[3.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 3.0]]];
+    // The second row lies on an image of the first.
+    let frac = [[0.1, 0.2, 0.3], [1.1, 0.2, -0.7]];
+    for (site, coincident) in [(None, 2), (Some(&[4, 4][..]), 0), (Some(&[4, 5][..]), 2)] {
+        let batch = BatchView::new(&cells, None, &frac, &[0, 2], site).unwrap();
+        let edges = neighbors::<f64>(&batch, &RadiusOptions::new(3.0), None).unwrap();
+        // Six images of itself and six of the other; those of one site are there at other distances.
+        assert_eq!(edges.len(), 24 + coincident);
+        assert_eq!(edges.distance.iter().filter(|&&d| d == 0.0).count(), coincident);
+        let nearest = nearest_neighbors::<f64>(&batch, &NearestOptions::new(1), None).unwrap();
+        assert_eq!(nearest.len(), if coincident == 2 { 2 } else { 24 });
+    }
+}
+
+#[test]
 fn nothing_in_nothing_out() {
     let none = BatchView::new(&[], None, &[], &[0], None).unwrap();
     let empty = BatchView::new(
