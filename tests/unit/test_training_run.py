@@ -193,6 +193,7 @@ def assert_same_run(a: Path, b: Path) -> None:
     assert (a / "model.safetensors").read_bytes() == (b / "model.safetensors").read_bytes()
     assert (a / "predictions_test.csv").read_bytes() == (b / "predictions_test.csv").read_bytes()
     assert without_times(a / "metrics.csv") == without_times(b / "metrics.csv")
+    assert list(rows_of(a / "metrics.csv")[0]) == list(rows_of(b / "metrics.csv")[0])  # columns in the same order
     first, second = last_checkpoint(a / "checkpoints"), last_checkpoint(b / "checkpoints")
     assert first.name == second.name
     assert_same_tree(load_state(first), load_state(second))

@@ -97,5 +97,5 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
 def write_metrics(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """One row per epoch."""
     if rows:
-        header = list(rows[0])
+        header = list(rows[-1])  # rows of a resumed run come back with their keys sorted
         write_rows(path, header, ([row[name] for name in header] for row in rows))
