@@ -31,7 +31,7 @@ def test_defaults_follow_the_model():
     config = load_config(overrides=["model.name=composition"])
     for key, value in defaults("composition")["training"].items():
         assert getattr(config.training, key) == value
-    assert not set(defaults("regnet")["model"]["options"]) & set(config.model.options)
+    assert config.model.options == defaults("composition")["model"]["options"]
 
 
 @pytest.mark.parametrize(

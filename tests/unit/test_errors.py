@@ -32,11 +32,7 @@ def test_core_errors_pickle():
     assert (str(twin), twin.code, twin.line) == (str(caught.value), caught.value.code, caught.value.line)
 
 
-def fail(place):
-    rn.Crystal([[1, 0, 0]] * 3, [place], [[0, 0, 0]])
-
-
 def test_errors_cross_processes():
     with multiprocessing.get_context("spawn").Pool(1) as pool, pytest.raises(errors.CrystalError) as caught:
-        pool.map(fail, [1])
+        pool.apply_async(rn.Crystal, ([[1, 0, 0]] * 3, [1], [[0, 0, 0]])).get(timeout=120)
     assert caught.value.field == "lattice"
