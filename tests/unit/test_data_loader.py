@@ -240,7 +240,7 @@ def test_bad_arguments(data: CrystalDataset, options: dict[str, Any], name: str)
 def test_pytorch_dataloader(data: CrystalDataset, workers: int) -> None:
     # Featurize here first, so that the core's threads exist when the workers are forked.
     expected = list(Loader(data, SPEC, 5, workers=0))
-    options: dict[str, Any] = {"multiprocessing_context": "fork", "timeout": 60} if workers else {}
+    options: dict[str, Any] = {"multiprocessing_context": "fork", "timeout": 300} if workers else {}
     for source in (data, Subset(data, range(23))):
         loader = DataLoader(source, batch_size=5, collate_fn=Collate(SPEC), num_workers=workers, **options)
         for one, other in zip(expected, loader, strict=True):
@@ -277,7 +277,7 @@ SCRIPT = """
 )
 def test_the_interpreter_ends(end: str, code: int) -> None:
     script = textwrap.dedent(SCRIPT) + end
-    done = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", script], timeout=300, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     assert "Exception ignored" not in done.stderr
     assert "panicked" not in done.stderr
