@@ -248,7 +248,7 @@ def test_ctrl_c_saves_and_the_run_goes_on(crystals, tmp_path):
         while not list(checkpoints.glob("step-*")) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130, (out, err)

@@ -37,7 +37,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -153,7 +153,7 @@ def test_forked_loader_workers_do_not_hang() -> None:
         batch_size=None,
         num_workers=2,
         multiprocessing_context="fork",
-        timeout=60,
+        timeout=300,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
