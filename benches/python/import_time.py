@@ -1,6 +1,6 @@
 """What `import recipnet` costs on top of `import numpy`: medians of alternating fresh processes.
 
-    python benches/import_time.py [RUNS]
+    python benches/python/import_time.py [RUNS]
 
 Appends one line to ``benches/results/import_time.csv``.
 """
@@ -18,7 +18,7 @@ import sys
 import numpy
 
 CODE = "import time; t = time.perf_counter(); import numpy; import {name}; print(time.perf_counter() - t)"
-RESULTS = os.path.join(os.path.dirname(__file__), "results", "import_time.csv")
+RESULTS = os.path.join(os.path.dirname(__file__), "..", "results", "import_time.csv")
 HEADER = ("date", "machine", "cpus", "python", "numpy", "runs", "numpy_ms", "recipnet_ms", "difference_ms")
 
 
