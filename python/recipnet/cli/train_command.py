@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,7 +51,7 @@ def main(
             if config is not None or overrides or output is not None or print_config:
                 message = "--resume goes on with the configuration of the run; give it alone, or start a new run"
                 raise ConfigError(message, key="resume", value=str(resume))
-            _resume(resume)
+            _run(lambda training: training.resume(resume))
             return
         from recipnet._optional import require
 
@@ -64,7 +65,7 @@ def main(
 
             print(dump_config(loaded), end="")
             return
-        _train(loaded)
+        _run(lambda training: training.train(loaded))
 
 
 def _training() -> Any:
@@ -78,20 +79,11 @@ def _training() -> Any:
     return module
 
 
-def _train(config: Any) -> None:
+def _run(start: Callable[[Any], Any]) -> None:
+    """Call ``start`` with the runner module; report how it ended."""
     training = _training()
     try:
-        result = training.train(config)
-    except training.Interrupted as stop:
-        _explain_stop(stop)
-        raise
-    report(result)
-
-
-def _resume(run: Path) -> None:
-    training = _training()
-    try:
-        result = training.resume(run)
+        result = start(training)
     except training.Interrupted as stop:
         _explain_stop(stop)
         raise
