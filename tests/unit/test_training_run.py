@@ -104,8 +104,8 @@ def test_a_run_folder_holds_what_it_should(finished, crystals):
     folder = finished.folder
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "checkpoints", "config.toml", "learning_curve.png", "metrics.csv", "model.json", "model.safetensors",
-        "parity.png", "predictions_test.csv", "test_metrics.json",
+        "baseline_metrics.json", "checkpoints", "config.toml", "learning_curve.png", "metrics.csv", "model.json",
+        "model.safetensors", "parity.png", "predictions_test.csv", "test_metrics.json",
     }  # fmt: skip
     assert (folder.parent / "latest").resolve() == folder.resolve()
     config = tomllib.loads((folder / "config.toml").read_text())
