@@ -17,7 +17,7 @@ from recipnet.io.report import ReadReport
 from recipnet.real_space import Edges, nearest_neighbors, neighbors
 from recipnet.reciprocal import Reflections, reflections
 from recipnet.sample import sample
-from recipnet.symmetry import Operations
+from recipnet.symmetry import Operations, SpaceGroup
 
 __all__ = [
     "Crystal",
@@ -26,6 +26,7 @@ __all__ = [
     "Operations",
     "ReadReport",
     "Reflections",
+    "SpaceGroup",
     "__version__",
     "errors",
     "nearest_neighbors",

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from recipnet import _checks, _composition
 from recipnet._frozen import Frozen
-from recipnet.errors import CrystalError
-from recipnet.symmetry import DeclaredSymmetry, Operations
+from recipnet.symmetry import DeclaredSymmetry, Operations, SpaceGroup
+from recipnet.symmetry.declared import declared
 
 __all__ = ["Crystal", "ReadWarning", "Source"]
 
@@ -63,8 +63,9 @@ class Crystal(Frozen):
         Isotropic displacement U in square angstrom; NaN where unknown.
     u_aniso : array_like, shape (N, 6), optional
         U11, U22, U33, U23, U13, U12 in square angstrom; NaN where unknown.
-    symmetry : Operations or DeclaredSymmetry, optional
-        What is declared about the symmetry. The rows are the whole cell in any case.
+    symmetry : SpaceGroup, Operations, str or DeclaredSymmetry, optional
+        What is declared about the symmetry; a text is a Hermann-Mauguin symbol. Kept as `DeclaredSymmetry`:
+        ``operations``, ``hall_symbol``, ``hm_symbol``, ``number``. The rows are the whole cell in any case.
     properties : mapping, optional
         Anything else that belongs to the crystal.
 
@@ -79,6 +80,8 @@ class Crystal(Frozen):
     ------
     CrystalError
         An array that does not describe a crystal; the error names field, row and value.
+    SymmetryError
+        A symbol that no table knows.
 
     Examples
     --------
@@ -137,7 +140,7 @@ class Crystal(Frozen):
         site: Any = None,
         u_iso: Any = None,
         u_aniso: Any = None,
-        symmetry: DeclaredSymmetry | Operations | None = None,
+        symmetry: SpaceGroup | Operations | DeclaredSymmetry | str | None = None,
         properties: Mapping[str, Any] | None = None,
     ) -> None:
         cell = _checks.real_array("lattice", lattice, (3, 3), "rows a, b, c in angstrom")
@@ -154,18 +157,10 @@ class Crystal(Frozen):
         count = len(columns["numbers"])
         offsets = np.array([0, count], dtype=np.int64)
         _checks.raise_first(_checks.find_faults(cell[None], offsets, columns, batch=False))
-        if isinstance(symmetry, Operations):
-            symmetry = DeclaredSymmetry(operations=symmetry)
-        if symmetry is not None and not isinstance(symmetry, DeclaredSymmetry):
-            raise CrystalError(
-                f"symmetry: expected Operations (Operations.from_xyz([...])) or None, got {type(symmetry).__name__}",
-                field="symmetry",
-                value=str(symmetry)[:200],
-            )
         self._fill(
             lattice=cell,
             labels=_checks.label_tuple(labels, count),
-            symmetry=symmetry,
+            symmetry=declared(symmetry),
             properties=dict(properties or {}),
             warnings=(),
             source=None,

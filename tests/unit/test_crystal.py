@@ -135,7 +135,7 @@ BAD = [
     ({"labels": ["Cs1"]}, "labels", None, "1 names"),
     ({"labels": ["Cs1", 2]}, "labels", 1, "2"),
     ({"labels": "CsCl"}, "labels", None, "one string"),
-    ({"symmetry": "Pm-3m"}, "symmetry", None, "Operations"),
+    ({"symmetry": 221}, "symmetry", None, "SpaceGroup"),
 ]
 
 

@@ -20,7 +20,5 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cif::read_cifs, module)?)?;
     featurize::register(module)?;
     geometry::register(module)?;
-    module.add_function(wrap_pyfunction!(symmetry::parse_operations, module)?)?;
-    module.add_function(wrap_pyfunction!(symmetry::operations_to_xyz, module)?)?;
-    Ok(())
+    symmetry::register(module)
 }

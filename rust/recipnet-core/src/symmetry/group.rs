@@ -2,17 +2,43 @@
 
 use std::collections::HashSet;
 
-use super::operation::Operation;
+use super::operation::{MAX_OPERATIONS, Operation};
+use crate::error::SymmetryError;
 
-/// Whether the operations form a group modulo lattice translations.
+/// Whether the operations, taken as a set, form a group modulo lattice translations; if not, why.
 ///
 /// Generators are taken greedily from the list; each new one multiplies the subgroup found so far by whole cosets
 /// (Dimino), so that a subgroup never grows past the list and the work stays near n log n.
-pub fn is_group(operations: &[Operation], denominator: i16) -> bool {
+pub fn check(operations: &[Operation], denominator: i16) -> Result<(), SymmetryError> {
     let listed: HashSet<Operation> = operations.iter().copied().collect();
-    if !listed.contains(&Operation::IDENTITY) {
-        return false;
+    let refuse = |what: String, value: String| SymmetryError {
+        message: format!(
+            "the {} operation(s) are no group: {what}; list all of them",
+            listed.len()
+        ),
+        value,
+    };
+    if listed.len() > MAX_OPERATIONS {
+        return Err(SymmetryError {
+            message: format!("more than {MAX_OPERATIONS} different operations; reduce the cell first"),
+            value: listed.len().to_string(),
+        });
     }
+    if !listed.contains(&Operation::IDENTITY) {
+        return Err(refuse("x,y,z is missing".into(), "x,y,z".into()));
+    }
+    // The product, if it is listed.
+    let product = |left: &Operation, right: &Operation| {
+        let composed = left.compose(right, denominator);
+        if let Some(product) = composed.filter(|product| listed.contains(product)) {
+            return Ok(product);
+        }
+        let (a, b) = (left.to_xyz(denominator), right.to_xyz(denominator));
+        Err(match composed.map(|product| product.to_xyz(denominator)) {
+            Some(missing) => refuse(format!("{a} after {b} gives {missing}, which is missing"), missing),
+            None => refuse(format!("{a} after {b} has entries beyond 127"), a),
+        })
+    };
     let mut found: HashSet<Operation> = HashSet::with_capacity(listed.len());
     let mut elements = vec![Operation::IDENTITY];
     found.insert(Operation::IDENTITY);
@@ -32,30 +58,20 @@ pub fn is_group(operations: &[Operation], denominator: i16) -> bool {
                 continue;
             }
             for k in 0..subgroup {
-                let Some(product) = elements[k].compose(&representative, denominator) else {
-                    return false;
-                };
-                if !listed.contains(&product) {
-                    return false;
-                }
+                let product = product(&elements[k], &representative)?;
                 if found.insert(product) {
                     elements.push(product);
                 }
             }
             for generator in &generators {
-                let Some(product) = representative.compose(generator, denominator) else {
-                    return false;
-                };
-                if !listed.contains(&product) {
-                    return false;
-                }
+                let product = product(&representative, generator)?;
                 if !found.contains(&product) {
                     representatives.push(product);
                 }
             }
         }
     }
-    true
+    Ok(())
 }
 
 #[cfg(test)]

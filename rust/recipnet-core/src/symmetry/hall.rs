@@ -297,48 +297,11 @@ fn transformed(operations: &[Operation], change: &str) -> Option<Vec<Operation>>
         rotation: matrix,
         translation: shift.map(|part| part.rem_euclid(i32::from(DENOMINATOR)) as i16),
     };
-    let inverse = inverse(&matrix)?;
+    let back = forward.inverse(DENOMINATOR)?;
     operations
         .iter()
-        .map(|one| {
-            // C g C^-1 = (M W M^-1 | M w + s - M W M^-1 s)
-            let turned = forward.compose(one, DENOMINATOR)?;
-            let rotation = Operation {
-                rotation: turned.rotation,
-                translation: [0; 3],
-            }
-            .compose(
-                &Operation {
-                    rotation: inverse,
-                    translation: [0; 3],
-                },
-                DENOMINATOR,
-            )?
-            .rotation;
-            let mut translation = [0i16; 3];
-            for i in 0..3 {
-                let back: i32 = (0..3)
-                    .map(|k| i32::from(rotation[i][k]) * i32::from(forward.translation[k]))
-                    .sum();
-                translation[i] = (i32::from(turned.translation[i]) - back).rem_euclid(i32::from(DENOMINATOR)) as i16;
-            }
-            Some(Operation { rotation, translation })
-        })
+        .map(|one| forward.compose(one, DENOMINATOR)?.compose(&back, DENOMINATOR))
         .collect()
-}
-
-/// Inverse of an integer matrix with determinant +1 or -1.
-fn inverse(m: &Rotation) -> Option<Rotation> {
-    let determinant = super::operation::determinant(m);
-    let mut out = [[0i8; 3]; 3];
-    for i in 0..3 {
-        for j in 0..3 {
-            let (a, b, c, d) = ((j + 1) % 3, (j + 2) % 3, (i + 1) % 3, (i + 2) % 3);
-            let minor = i32::from(m[a][c]) * i32::from(m[b][d]) - i32::from(m[a][d]) * i32::from(m[b][c]);
-            out[i][j] = i8::try_from(minor * determinant).ok()?;
-        }
-    }
-    Some(out)
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ pub const MAX_DENOMINATOR: i16 = 10_080;
 /// A group in a centred cell has at most 48 rotations times 4 centrings; the double leaves room for odd supercells.
 pub const MAX_OPERATIONS: usize = 384;
 
+/// Largest distance of a finder's translation from a multiple of 1/24.
+const FLOAT_TOLERANCE: f64 = 1e-5;
+
 /// One operation; translations are numerators over the denominator of the list that holds it, in `[0, denominator)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Operation {
@@ -50,6 +53,42 @@ impl Operation {
             translation[i] = moved.rem_euclid(i32::from(denominator)) as i16;
         }
         Some(Self { rotation, translation })
+    }
+
+    /// The operation that undoes this one: `(W^-1 | -W^-1 w)`; None where an entry leaves the range of i8.
+    #[must_use]
+    pub fn inverse(&self, denominator: i16) -> Option<Self> {
+        let m = &self.rotation;
+        let determinant = determinant(m);
+        let mut rotation = [[0i8; 3]; 3];
+        for i in 0..3 {
+            for j in 0..3 {
+                let (a, b, c, d) = ((j + 1) % 3, (j + 2) % 3, (i + 1) % 3, (i + 2) % 3);
+                let minor = i32::from(m[a][c]) * i32::from(m[b][d]) - i32::from(m[a][d]) * i32::from(m[b][c]);
+                rotation[i][j] = i8::try_from(minor * determinant).ok()?;
+            }
+        }
+        let back = Self {
+            rotation,
+            translation: [0; 3],
+        };
+        let moved = back.compose(
+            &Self {
+                translation: self.translation,
+                ..Self::IDENTITY
+            },
+            denominator,
+        )?;
+        Some(Self {
+            rotation,
+            translation: moved.translation.map(|n| (-n).rem_euclid(denominator)),
+        })
+    }
+
+    /// Canonical text: `-x+1/2,y,z`.
+    #[must_use]
+    pub fn to_xyz(&self, denominator: i16) -> String {
+        write_xyz(self, denominator)
     }
 }
 
@@ -152,6 +191,37 @@ impl Operations {
         })
     }
 
+    /// Operations of a symmetry finder: each translation is the nearest multiple of 1/24 within 1e-5.
+    ///
+    /// # Errors
+    /// The first translation that is none, or a rotation whose determinant is not +1 or -1.
+    pub fn from_floats(given: &[([[i8; 3]; 3], [f64; 3])]) -> Result<Self, SymmetryError> {
+        let mut operations = Vec::with_capacity(given.len());
+        for (place, (rotation, shift)) in given.iter().enumerate() {
+            let mut translation = [0; 3];
+            for (numerator, value) in translation.iter_mut().zip(shift) {
+                let steps = (value * f64::from(DENOMINATOR)).round();
+                let off = (value - steps / f64::from(DENOMINATOR)).abs();
+                // A value that is no number, or too large to know its fraction, has no nearest step.
+                if !(off <= FLOAT_TOLERANCE && value.abs() <= 1e6) {
+                    return Err(SymmetryError {
+                        message: format!(
+                            "operation {place}: the translation {value} is no multiple of 1/{DENOMINATOR} within \
+                             {FLOAT_TOLERANCE:e}; move the origin to a tabulated one first, or give fractions as text"
+                        ),
+                        value: value.to_string(),
+                    });
+                }
+                *numerator = steps.rem_euclid(f64::from(DENOMINATOR)) as i16;
+            }
+            operations.push(Operation {
+                rotation: *rotation,
+                translation,
+            });
+        }
+        Self::new(operations, DENOMINATOR)
+    }
+
     /// The operations in order.
     #[must_use]
     pub fn as_slice(&self) -> &[Operation] {
@@ -206,7 +276,81 @@ impl Operations {
     /// Whether the list, taken as a set, is a group modulo lattice translations. Nothing is ever added to it.
     #[must_use]
     pub fn is_group(&self) -> bool {
-        group::is_group(&self.operations, self.denominator)
+        self.check_group().is_ok()
+    }
+
+    /// The same question with the reason: which operation is missing, and as the product of which two.
+    ///
+    /// # Errors
+    /// A list that is no group.
+    pub fn check_group(&self) -> Result<(), SymmetryError> {
+        group::check(&self.operations, self.denominator)
+    }
+
+    /// Row by row `self` after `first`; a list of one goes with every row of the other.
+    ///
+    /// # Errors
+    /// Lists of different lengths, a common denominator beyond 10080, or entries of a rotation beyond 127.
+    pub fn compose(&self, first: &Self) -> Result<Self, SymmetryError> {
+        let rows = match (self.len(), first.len()) {
+            (1, n) | (n, 1) => n,
+            (m, n) if m == n => n,
+            (m, n) => {
+                return Err(SymmetryError {
+                    message: format!(
+                        "{m} operations after {n}: lists are composed row by row, so give two of one length, or one \
+                         operation with any list"
+                    ),
+                    value: format!("{m} and {n}"),
+                });
+            }
+        };
+        let common = self.common_denominator(first)?;
+        let (left, right) = (self.over(common), first.over(common));
+        let operations = (0..rows)
+            .map(|row| {
+                let (a, b) = (&left[row.min(left.len() - 1)], &right[row.min(right.len() - 1)]);
+                a.compose(b, common).ok_or_else(|| too_large(a, common))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            operations,
+            denominator: common,
+        })
+    }
+
+    /// The inverse of each operation.
+    ///
+    /// # Errors
+    /// Entries of a rotation beyond 127.
+    pub fn inverse(&self) -> Result<Self, SymmetryError> {
+        let operations = self
+            .operations
+            .iter()
+            .map(|one| {
+                one.inverse(self.denominator)
+                    .ok_or_else(|| too_large(one, self.denominator))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            operations,
+            denominator: self.denominator,
+        })
+    }
+
+    fn common_denominator(&self, other: &Self) -> Result<i16, SymmetryError> {
+        let (a, b) = (i32::from(self.denominator), i32::from(other.denominator));
+        fit_denominator(i64::from(a / gcd(a, b)) * i64::from(b))
+    }
+
+    /// The operations with their numerators over a multiple of the denominator.
+    fn over(&self, common: i16) -> Vec<Operation> {
+        let factor = common / self.denominator;
+        let scaled = |one: &Operation| Operation {
+            translation: one.translation.map(|n| n * factor),
+            ..*one
+        };
+        self.operations.iter().map(scaled).collect()
     }
 
     /// The same set, whatever the order and the denominators?
@@ -232,6 +376,24 @@ impl Operations {
             .map(|operation| write_xyz(operation, self.denominator))
             .collect()
     }
+}
+
+fn too_large(one: &Operation, denominator: i16) -> SymmetryError {
+    SymmetryError {
+        message: "an entry of the resulting rotation passes 127; reduce the cell first".into(),
+        value: one.to_xyz(denominator),
+    }
+}
+
+/// The denominator as it is stored, if it is small enough.
+pub(super) fn fit_denominator(denominator: i64) -> Result<i16, SymmetryError> {
+    i16::try_from(denominator)
+        .ok()
+        .filter(|fits| *fits <= MAX_DENOMINATOR)
+        .ok_or_else(|| SymmetryError {
+            message: format!("the common denominator of the translations passes {MAX_DENOMINATOR}"),
+            value: denominator.to_string(),
+        })
 }
 
 fn write_xyz(operation: &Operation, denominator: i16) -> String {
@@ -327,6 +489,28 @@ mod tests {
         let b = Operations::from_xyz(&["x,y,z", "x+1/2,y,z"]).unwrap();
         assert!(a.same_set(&b));
         assert!(!a.same_set(&Operations::identity()));
+    }
+
+    #[test]
+    fn inverses_undo() {
+        let list = Operations::from_xyz(&["-y,x-y,z+1/3", "2x+y,x+y,z+1/5", "z,x,y+1/4"]).unwrap();
+        let nothing = list.compose(&list.inverse().unwrap()).unwrap();
+        assert_eq!(nothing.to_xyz(), ["x,y,z"; 3]);
+        let first = Operations::from_xyz(&["x+1/7,y,z"]).unwrap();
+        assert_eq!(list.compose(&first).unwrap().to_xyz()[0], "-y,x-y+1/7,z+1/3");
+        assert_eq!(first.compose(&list).unwrap().to_xyz()[0], "-y+1/7,x-y,z+1/3");
+        assert!(list.compose(&Operations::from_xyz(&["x,y,z"; 2]).unwrap()).is_err());
+    }
+
+    #[test]
+    fn floats_of_a_finder() {
+        let one = |value: f64| Operations::from_floats(&[(Operation::IDENTITY.rotation, [value, 0.0, 0.0])]);
+        assert_eq!(one(1.0 / 3.0 - 9e-6).unwrap().as_slice()[0].translation, [8, 0, 0]);
+        assert_eq!(one(-0.25).unwrap().as_slice()[0].translation, [18, 0, 0]);
+        assert_eq!(one(0.999_999).unwrap().as_slice()[0].translation, [0, 0, 0]);
+        for bad in [0.3333, 0.1, f64::NAN, f64::INFINITY, 1e300] {
+            assert!(one(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use moyo::data::{HallSymbolEntry, Setting as Preference, hall_symbol_entry};
+use moyo::data::{
+    CrystalSystem, GeometricCrystalClass, HallSymbolEntry, Setting as Preference, arithmetic_crystal_class_entry,
+    hall_symbol_entry,
+};
 
 use super::hall::parse_hall;
 use super::operation::Operations;
@@ -19,8 +22,8 @@ pub struct Setting {
     pub number: u8,
     /// Which setting of its group: origin `1` or `2`, axes `H` or `R`, `b1`, `cab`, …; empty where there is one.
     pub code: &'static str,
-    /// Hall symbol.
-    pub hall_symbol: &'static str,
+    /// Hall symbol, with the quotation mark of the printed tables where moyo writes `=`.
+    pub hall_symbol: String,
     /// Full Hermann-Mauguin symbol.
     pub hm_symbol: &'static str,
     short: &'static str,
@@ -33,7 +36,45 @@ impl Setting {
     pub fn operations(&self) -> &Operations {
         // Every symbol of the table parses: a test reads all 530.
         self.operations
-            .get_or_init(|| parse_hall(self.hall_symbol).unwrap_or_else(|_| Operations::identity()))
+            .get_or_init(|| parse_hall(&self.hall_symbol).unwrap_or_else(|_| Operations::identity()))
+    }
+
+    /// The name that `settings_of_symbol` understands: Hermann-Mauguin symbol (full for monoclinic groups, short for
+    /// the others), with `:1`, `:2`, `:H`, `:R` or the code where origin or axes are a matter of choice.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let monoclinic = (3..=15).contains(&self.number);
+        let symbol = if monoclinic { self.hm_symbol } else { self.short }.replace('_', "");
+        let name = match self.code.bytes().next() {
+            Some(choice @ (b'1' | b'2' | b'H' | b'R')) => format!("{symbol}:{}", char::from(choice)),
+            _ => symbol.clone(),
+        };
+        // With the letter e, C m m e is one symbol for what once were C m m a and C m m b, a shift of origin apart.
+        let means_this = settings_of_symbol(&name)
+            .first()
+            .is_some_and(|first| first.hall_number == self.hall_number || first.operations() == self.operations());
+        if means_this {
+            name
+        } else {
+            format!("{symbol}:{}", self.code)
+        }
+    }
+
+    /// Symbol of the geometric crystal class: `m-3m`, `2/m`, ….
+    #[must_use]
+    pub fn point_group(&self) -> String {
+        match class(self.hall_number) {
+            // Named by the class of the hexagonal axes in International Tables A, 3.2.1.
+            GeometricCrystalClass::D3h => "-62m".to_owned(),
+            class => class.to_string(),
+        }
+    }
+
+    /// `triclinic`, `monoclinic`, `orthorhombic`, `tetragonal`, `trigonal`, `hexagonal` or `cubic`.
+    #[must_use]
+    pub fn crystal_system(&self) -> String {
+        let system = CrystalSystem::from_geometric_crystal_class(class(self.hall_number));
+        system.to_string().to_ascii_lowercase()
     }
 
     /// Whether the group's default is this setting: origin 2, hexagonal axes, unique axis b.
@@ -41,6 +82,12 @@ impl Setting {
     pub fn is_standard(&self) -> bool {
         Preference::Standard.hall_number(i32::from(self.number)) == Some(i32::from(self.hall_number))
     }
+}
+
+fn class(hall_number: u16) -> GeometricCrystalClass {
+    hall_symbol_entry(i32::from(hall_number))
+        .and_then(|entry| arithmetic_crystal_class_entry(entry.arithmetic_number))
+        .map_or(GeometricCrystalClass::C1, |entry| entry.geometric_crystal_class)
 }
 
 /// All settings in the order of their Hall numbers.
@@ -63,7 +110,7 @@ pub fn settings() -> &'static [Setting] {
                     hall_number: hall_number as u16,
                     number: number as u8,
                     code: setting,
-                    hall_symbol,
+                    hall_symbol: hall_symbol.replace('=', "\""),
                     hm_symbol: hm_full,
                     short: hm_short,
                     operations: OnceLock::new(),
@@ -158,7 +205,7 @@ fn index() -> HashMap<String, Vec<u16>> {
     }
     for (setting, place) in all.iter().zip(0u16..) {
         for name in names(setting) {
-            for old in older(setting.number, &name) {
+            for old in older(setting, &name) {
                 let taken = index.get(&old).is_some_and(|places| {
                     places
                         .iter()
@@ -194,13 +241,23 @@ fn names(setting: &Setting) -> Vec<String> {
     }
 }
 
-fn older(number: u8, name: &str) -> Vec<String> {
+fn older(setting: &Setting, name: &str) -> Vec<String> {
+    let number = setting.number;
     let mut out = Vec::new();
     if number >= 195 && name.contains("-3") {
         out.push(name.replace("-3", "3"));
     }
-    if matches!(number, 39 | 41 | 64 | 67 | 68) {
+    if matches!(number, 39 | 41 | 64) {
         out.extend(["a", "b", "c"].iter().map(|letter| name.replace('e', letter)));
+    }
+    if matches!(number, 67 | 68) {
+        // Here the two letters that e stands for name two origins.
+        let letter = match setting.code.trim_start_matches(['1', '2']) {
+            "ba-c" | "cab" => "b",
+            "-cba" | "bca" => "c",
+            _ => "a",
+        };
+        out.push(name.replace('e', letter));
     }
     out
 }
@@ -215,7 +272,7 @@ mod tests {
         assert_eq!(settings().len(), 530);
         for setting in settings() {
             let ours = setting.operations();
-            let theirs = HallSymbol::new(setting.hall_symbol).unwrap();
+            let theirs = HallSymbol::new(&setting.hall_symbol.replace('"', "=")).unwrap();
             let mut expected = std::collections::HashSet::new();
             for operation in theirs.traverse() {
                 for shift in
