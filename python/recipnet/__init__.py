@@ -14,6 +14,7 @@ from recipnet.batch import CrystalBatch
 from recipnet.crystal import Crystal
 from recipnet.io.read import parse, parse_many, read, read_many
 from recipnet.io.report import ReadReport
+from recipnet.io.stream import stream
 from recipnet.real_space import Edges, nearest_neighbors, neighbors
 from recipnet.reciprocal import Reflections, reflections
 from recipnet.sample import sample
@@ -37,6 +38,7 @@ __all__ = [
     "read_many",
     "reflections",
     "sample",
+    "stream",
 ]
 
 _LAZY_MODULES = ("data", "models", "ops", "plot", "training")

@@ -94,6 +94,23 @@ def read_cifs(
     min_spacing: float = 0.1,
     threads: int | None = None,
 ) -> dict[str, Any]: ...
+def read_texts(
+    format: str,
+    texts: list[bytes],
+    *,
+    index: int = 0,
+    strict: bool = False,
+    keep_unknown: bool = False,
+    max_sites: int = 1_000_000,
+    max_bytes: int = 268_435_456,
+    min_length: float = 0.1,
+    max_length: float = 1e4,
+    min_spacing: float = 0.1,
+    threads: int | None = None,
+) -> dict[str, Any]: ...
+def write_texts(
+    format: str, batch: dict[str, Any], *, symmetry: bool = True, digits: int = 15, threads: int | None = None
+) -> list[tuple[bytes, str | None]]: ...
 
 _Rotations: TypeAlias = NDArray[np.int8]
 _Numerators: TypeAlias = NDArray[np.int16]

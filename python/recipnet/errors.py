@@ -46,6 +46,33 @@ class CifError(ReadError):
     """A CIF that cannot be read as a crystal."""
 
 
+class PoscarError(ReadError):
+    """A POSCAR or CONTCAR that cannot be read as a crystal."""
+
+
+class ExtxyzError(ReadError):
+    """An extended XYZ text that cannot be read as a crystal."""
+
+
+class WriteError(RecipnetError):
+    """A crystal that a format cannot hold, or a file that cannot be written.
+
+    ``path, format, id, field, crystal, row, value``: ``crystal`` is its place among those given.
+    """
+
+    path: str | None = None
+    format: str = ""
+    id: str | None = None
+    field: str | None = None
+    crystal: int | None = None
+    row: int | None = None
+    value: str | None = None
+
+
+class LossWarning(UserWarning):
+    """Something that a crystal carries and that the other side has no place for was left out."""
+
+
 class CrystalError(RecipnetError):
     """Arrays that do not describe a crystal: ``field, crystal, row, value``."""
 

@@ -59,7 +59,7 @@ def test_glob(folder):
     assert names(find(str(folder / "**" / "c.cif"))) == ["c.cif"]
     assert find(str(folder / "[nx]*"), format="cif").skipped == 0
     with pytest.raises(ReadError, match="matches no structure file") as caught:
-        find(str(folder / "*.xyz"))
+        find(str(folder / "*.pdb"))
     assert caught.value.code == "E-EMPTY"
     (folder / "we[i]rd.cif").write_text("x")
     assert names(find(str(folder / "we[i]rd.cif"))) == ["we[i]rd.cif"]
@@ -80,7 +80,7 @@ def test_nothing_there(folder):
     (folder / "empty").mkdir()
     (folder / "empty" / "notes.txt").write_text("x")
     with pytest.raises(
-        ReadError, match=r"no \*.cif, \*.cif.gz or \*.mcif file \(1 other files\); recursive=True"
+        ReadError, match=r"no structure file such as \*.cif, POSCAR or \*.extxyz \(1 other files\); recursive=True"
     ) as caught:
         find(folder / "empty")
     assert (caught.value.code, caught.value.path) == ("E-EMPTY", str(folder / "empty"))

@@ -151,7 +151,7 @@ def test_one_row(tmp_path):
     assert [warning.code for warning in rn.read(path).warnings] == ["W-SEVERAL"]
     with pytest.raises(ReadError, match="no structure 9, only 4"):
         rn.read(path, index=9)
-    with pytest.raises(ArgumentError, match="a table has rows"):
+    with pytest.raises(ArgumentError, match="tables have rows"):
         rn.read(path, block="x")
 
 

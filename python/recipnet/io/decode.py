@@ -1,4 +1,4 @@
-"""CIF texts and paths to arrays: one call of the core for many, its answer as a batch."""
+"""Texts and paths to arrays: one call of the core for many, its answer as a batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from recipnet import _core
 from recipnet.batch import CrystalBatch
 from recipnet.crystal import ReadWarning, Source
-from recipnet.errors import CifError, LimitError, RecipnetError
+from recipnet.errors import LimitError, ReadError, RecipnetError
 from recipnet.io.options import Options
 from recipnet.symmetry import DeclaredSymmetry, Operations
 
@@ -48,6 +48,52 @@ def decode_cifs(
     )
     errors = {place: error if are_paths else _located(error, paths[place]) for place, error in found["failures"]}
     return Decoded(batch, errors)
+
+
+def decode_texts(
+    format: str,
+    sources: list[bytes],
+    ids: Sequence[str],
+    paths: Sequence[str | None],
+    options: Options,
+    threads: int | None,
+) -> Decoded:
+    """Read POSCAR or extended XYZ texts in parallel; the comment of a POSCAR is the block of its source."""
+    found = _core.read_texts(format, sources, threads=threads, **options.texts)
+    places = found["source_index"]
+    order = places.tolist()
+    labels = found["labels"]
+    batch = CrystalBatch._make(
+        **{name: found[name] for name in _ARRAYS},
+        labels=labels if labels and any(labels) else None,
+        ids=[ids[place] for place in order],
+        source_index=places,
+        warnings=[tuple(map(ReadWarning._make, one)) for one in found["warnings"]],
+        source=[Source(paths[place], title or None) for place, title in zip(order, found["titles"], strict=True)],
+        properties=[_properties(*one) for one in zip(found["info"], found["columns"], strict=True)],
+    )
+    return Decoded(batch, {place: _located(error, paths[place]) for place, error in found["failures"]})
+
+
+def _properties(info: list[tuple[str, str, bool]], columns: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What an extended XYZ says beside the crystal; values in quotes are texts."""
+    properties: dict[str, Any] = {key: value if quoted else _plain(value) for key, value, quoted in info}
+    if columns:
+        properties["site_properties"] = {
+            name: (values[:, 0] if values.shape[1] == 1 else values).tolist() for name, values in columns
+        }
+    return properties
+
+
+def _plain(text: str) -> Any:
+    if text in ("T", "F"):
+        return text == "T"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
 
 
 _ARRAYS = (
@@ -89,7 +135,7 @@ def _located(error: RecipnetError, path: str | None) -> RecipnetError:
         return error
     # The place of a text's error stands in front: ":line:column: ...".
     message = path + ("" if error.message.startswith(":") else ": ") + error.message
-    if isinstance(error, (CifError, LimitError)):
+    if isinstance(error, (ReadError, LimitError)):
         return type(error)(message, **{**error.values, "path": path})
     return type(error)(message, **error.values)
 

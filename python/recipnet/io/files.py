@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from recipnet.errors import LimitError, ReadError
@@ -15,8 +15,8 @@ MAX_BYTES = 256 * 1024 * 1024
 #: Decompressed over compressed bytes; real CIFs reach about 10, and 1000 is the most that gzip can do.
 MAX_RATIO = 200
 _PIECE = 1 << 18
-# Small files may be very regular, and harm nobody.
-_RATIO_FREE = 1 << 20
+#: Small files may be very regular, and harm nobody.
+RATIO_FREE = 1 << 20
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -67,7 +67,14 @@ def open_regular(path: str) -> BinaryIO:
 
 
 def gunzip_pieces(path: str, max_ratio: int = MAX_RATIO) -> Iterator[bytes]:
-    """Decompressed pieces of a gzip file (all members, one after the other), of at most 256 KiB each.
+    """Decompressed pieces of a gzip file, as `inflate`."""
+    return inflate(path, pieces(path), max_ratio)
+
+
+def inflate(path: str, packed: Iterable[bytes], max_ratio: int = MAX_RATIO) -> Iterator[bytes]:
+    """Decompressed pieces of gzip data (all members, one after the other), of at most 256 KiB each.
+
+    ``path`` is for messages.
 
     Raises
     ------
@@ -77,21 +84,13 @@ def gunzip_pieces(path: str, max_ratio: int = MAX_RATIO) -> Iterator[bytes]:
         It unpacks to more than ``max_ratio`` times its own size.
     """
     taken = given = 0
-    with open_regular(path) as handle:
-        inflate = zlib.decompressobj(wbits=31)
-        pending = b""
-        while True:
-            try:
-                pending = pending or handle.read(_PIECE)
-            except OSError as error:
-                raise os_error(path, error) from None
-            if not pending:
-                break
+    inflate = zlib.decompressobj(wbits=31)
+    for pending in packed:
+        while pending:
             if inflate.eof:
                 # Some writers pad the end with zeros.
                 if not pending.strip(b"\0"):
-                    pending = b""
-                    continue
+                    break
                 inflate = zlib.decompressobj(wbits=31)
             before = len(pending)
             try:
@@ -101,40 +100,56 @@ def gunzip_pieces(path: str, max_ratio: int = MAX_RATIO) -> Iterator[bytes]:
             pending = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
             taken += before - len(pending)
             given += len(piece)
-            if given > _RATIO_FREE and given > max_ratio * taken:
-                raise LimitError(
-                    f"{path}: unpacks to more than {max_ratio} times its size; if you trust the file, raise max_ratio",
-                    name="max_ratio",
-                    limit=max_ratio,
-                    needed=float(given) / max(taken, 1),
-                )
+            if given > RATIO_FREE and given > max_ratio * taken:
+                raise too_packed(path, max_ratio, given / max(taken, 1))
             if piece:
                 yield piece
-        if taken == 0:
-            raise _gzip_error(path, "the file is empty")
-        # The last few input bits may still stand for some output.
-        tail = inflate.flush()
-        if tail:
-            yield tail
-        if not inflate.eof:
-            raise _gzip_error(path, "the compressed data end too early")
+    if taken == 0:
+        raise _gzip_error(path, "the file is empty")
+    # The last few input bits may still stand for some output.
+    tail = inflate.flush()
+    if tail:
+        yield tail
+    if not inflate.eof:
+        raise _gzip_error(path, "the compressed data end too early")
+
+
+def too_packed(path: str, max_ratio: int, ratio: float) -> LimitError:
+    """The refusal of a decompression bomb."""
+    return LimitError(
+        f"{path}: unpacks to more than {max_ratio} times its size; if you trust the file, raise max_ratio",
+        name="max_ratio",
+        limit=max_ratio,
+        needed=ratio,
+    )
 
 
 def gunzip(path: str, max_bytes: int = MAX_BYTES, max_ratio: int = MAX_RATIO) -> bytes:
     """All of a gzip file, as `gunzip_pieces`, of at most ``max_bytes`` bytes."""
-    pieces, total = [], 0
-    for piece in gunzip_pieces(path, max_ratio):
-        total += len(piece)
+    return joined(path, gunzip_pieces(path, max_ratio), max_bytes)
+
+
+def read(path: str, max_bytes: int = MAX_BYTES) -> bytes:
+    """All of an ordinary file of at most ``max_bytes`` bytes."""
+    regular_size(path, max_bytes)
+    return joined(path, pieces(path), max_bytes)
+
+
+def joined(path: str, parts: Iterable[bytes], max_bytes: int) -> bytes:
+    """The parts in one; `LimitError` as soon as they pass ``max_bytes``."""
+    held, total = [], 0
+    for part in parts:
+        total += len(part)
         _bounded(path, total, max_bytes)
-        pieces.append(piece)
-    return b"".join(pieces)
+        held.append(part)
+    return b"".join(held)
 
 
 def lines(path: str, max_bytes: int = MAX_BYTES, max_ratio: int = MAX_RATIO) -> Iterator[bytes]:
     """Lines of a file (``.gz``: of its contents) without their ends; one line holds at most ``max_bytes`` bytes."""
     rest: list[bytes] = []
     held = 0
-    for piece in gunzip_pieces(path, max_ratio) if path.lower().endswith(".gz") else _pieces(path):
+    for piece in gunzip_pieces(path, max_ratio) if path.lower().endswith(".gz") else pieces(path):
         first, *others = piece.split(b"\n")
         rest.append(first)
         held += len(first)
@@ -165,7 +180,8 @@ def os_error(path: str, error: OSError | ValueError) -> ReadError:
     return ReadError(message, code=code, path=path, hint=hint)
 
 
-def _pieces(path: str) -> Iterator[bytes]:
+def pieces(path: str) -> Iterator[bytes]:
+    """The bytes of an ordinary file, 256 KiB at a time."""
     with open_regular(path) as handle:
         while True:
             try:

@@ -20,6 +20,7 @@ LIMITS: dict[str, float] = {
     "max_length": 1.0e4,
     "min_spacing": 0.1,
 }
+_CIF_ONLY = ("block", "merge_tol", "unknown_element")
 ON_ERROR = ("raise", "skip", "collect")
 
 
@@ -29,6 +30,12 @@ class Options(NamedTuple):
     core: dict[str, Any]
     max_bytes: int
     max_ratio: int
+
+    @property
+    def texts(self) -> dict[str, Any]:
+        """What `recipnet._core.read_texts` takes."""
+        rest = {name: value for name, value in self.core.items() if name not in _CIF_ONLY}
+        return {**rest, "keep_unknown": self.core["unknown_element"] == "X"}
 
 
 def make_options(

@@ -1,4 +1,5 @@
-"""Structures in Parquet: columns ``id``, ``lattice``, ``numbers``, ``frac`` (and ``natoms``) as flat lists."""
+"""Structures in Parquet: columns ``id``, ``lattice``, ``numbers``, ``frac`` (and ``natoms``) as flat lists, more where
+crystals have more, or a column of texts."""
 
 from __future__ import annotations
 
@@ -11,11 +12,24 @@ from numpy.typing import NDArray
 from recipnet import _checks
 from recipnet._optional import require
 from recipnet.batch import CrystalBatch
+from recipnet.crystal import own_sites
 from recipnet.errors import CrystalError, ReadError, RecipnetError
 from recipnet.io.files import regular_size
+from recipnet.symmetry import DeclaredSymmetry, Operations
 
 #: What a table of structures must have.
 COLUMNS = ("id", "lattice", "numbers", "frac")
+#: What it may have: values per row of the crystal, the name in a `CrystalBatch`, and the value of rows without. Columns
+#: of these names that hold no lists belong to somebody else.
+EXTRAS: dict[str, tuple[int, str, float]] = {
+    "occupancy": (1, "occupancies", 1.0),
+    "site": (1, "site", -1),
+    "charges": (1, "charges", np.nan),
+    "isotopes": (1, "isotopes", 0),
+    "u_iso": (1, "u_iso", np.nan),
+    "u_aniso": (6, "u_aniso", np.nan),
+}
+_TEXT_ROWS = 1024
 _ROWS = 8192
 
 
@@ -28,7 +42,8 @@ class Rows(NamedTuple):
 
 
 class Table:
-    """An opened Parquet file of structures.
+    """An opened Parquet file of structures, or of texts: of a column ``texts``, which is ``cif`` where the table has
+    that and no structures.
 
     Raises
     ------
@@ -38,7 +53,7 @@ class Table:
         pyarrow is not installed.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, texts: str | None = None) -> None:
         pa = require("pyarrow", "reading Parquet")
         parquet = require("pyarrow.parquet", "reading Parquet")
         regular_size(path, max_bytes=2**63)
@@ -47,24 +62,54 @@ class Table:
             self._file = parquet.ParquetFile(path, memory_map=False)
         except (OSError, pa.ArrowException) as error:
             raise ReadError(f"{path}: [E-TABLE] no readable Parquet file: {error}", code="E-TABLE", path=path) from None
-        names = self._file.schema_arrow.names
-        missing = [name for name in COLUMNS if name not in names]
+        schema = self._file.schema_arrow
+        names = schema.names
+        if texts is None and "cif" in names and any(name not in names for name in COLUMNS[1:]):
+            texts = "cif"
+        self.texts = texts
+        missing = [name for name in (("id", texts) if texts else COLUMNS) if name not in names]
         if missing:
             raise ReadError(
                 f"{path}: [E-TABLE] no column {', '.join(missing)}; a table of structures has {', '.join(COLUMNS)}, "
-                f"this one has {', '.join(names[:20])}",
+                f"one of texts id and cif; this one has {', '.join(names[:20])}",
                 code="E-TABLE",
                 path=path,
                 tag=missing[0],
             )
         self._natoms = "natoms" in names
+        self._extras = [name for name in EXTRAS if name in names and _holds(schema.field(name).type, pa, "number")]
+        self._labels = "labels" in names and _holds(schema.field("labels").type, pa, "string")
+        symmetry = schema.field("symmetry").type if "symmetry" in names else None
+        self._symmetry = isinstance(symmetry, pa.StructType) and symmetry.get_field_index("operations") >= 0
 
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)
 
+    def refusal(self, row: int, id: str | None, column: str, reason: str) -> ReadError:
+        """The error of one row of the table."""
+        return ReadError(
+            f"{self.path}: [E-TABLE] row {row} (id {id!r}), column {column}: {reason}",
+            code="E-TABLE",
+            path=self.path,
+            tag=column,
+            row=row,
+        )
+
+    def rows_of_texts(self) -> Iterator[tuple[str | None, Any]]:
+        """Id and text of each row, a bounded number of them in memory."""
+        pa = require("pyarrow", "reading Parquet")
+        try:
+            for piece in self._file.iter_batches(batch_size=_TEXT_ROWS, columns=["id", self.texts]):
+                ids, texts = piece.column("id").to_pylist(), piece.column(self.texts).to_pylist()
+                for id, text in zip(ids, texts, strict=True):
+                    yield None if id is None else str(id), text
+        except (OSError, pa.ArrowException) as error:
+            raise ReadError(f"{self.path}: [E-TABLE] {error}", code="E-TABLE", path=self.path) from None
+
     def __iter__(self) -> Iterator[Rows]:
         pa = require("pyarrow", "reading Parquet")
-        wanted = [*COLUMNS, "natoms"] if self._natoms else list(COLUMNS)
+        wanted = [*COLUMNS, *(["natoms"] if self._natoms else []), *self._extras]
+        wanted += [name for name, there in (("labels", self._labels), ("symmetry", self._symmetry)) if there]
         first = 0
         try:
             for piece in self._file.iter_batches(batch_size=_ROWS, columns=wanted):
@@ -81,19 +126,10 @@ class Table:
 
         def refuse(rows: NDArray[np.bool_], column: str, reason: str) -> None:
             for row in np.flatnonzero(rows).tolist():
-                errors.setdefault(
-                    row,
-                    ReadError(
-                        f"{self.path}: [E-TABLE] row {first + row} (id {names[row]!r}), column {column}: {reason}",
-                        code="E-TABLE",
-                        path=self.path,
-                        tag=column,
-                        row=first + row,
-                    ),
-                )
+                errors.setdefault(row, self.refusal(first + row, names[row], column, reason))
 
-        for column in piece.schema.names:
-            if piece.column(column).null_count:
+        for column in (*COLUMNS, "natoms"):
+            if column in piece.schema.names and piece.column(column).null_count:
                 absent = np.array(piece.column(column).is_null().to_pylist(), dtype=np.bool_)
                 refuse(absent, column, "no value (NULL)")
         lattice, nine = self._lists(piece, "lattice", np.float64)
@@ -104,6 +140,16 @@ class Table:
         if self._natoms:
             stated = _values(piece.column("natoms").cast(pa.int64()))
             refuse(stated != np.diff(atoms), "natoms", "it is not the length of numbers")
+        extras = {name: self._lists(piece, name, _dtype(name)) for name in self._extras}
+        for name, (_, bounds) in extras.items():
+            given = np.diff(bounds)
+            wrong = (given != EXTRAS[name][0] * np.diff(atoms)) & ~_nulls(piece.column(name))
+            refuse(wrong, name, f"expected {EXTRAS[name][0]} value(s) for each of numbers")
+        labels = piece.column("labels").to_pylist() if self._labels else [None] * count
+        for row, own in enumerate(labels):
+            if own is not None and (len(own) != atoms[row + 1] - atoms[row] or None in own):
+                errors.setdefault(row, self.refusal(first + row, names[row], "labels", "expected a text for each atom"))
+        symmetry = self._declared(piece, names, first, errors)
         # What has the right lengths is gathered, so that the checks below see whole crystals only.
         whole = np.setdiff1d(np.arange(count), list(errors))
         counts = np.diff(atoms)[whole]
@@ -114,7 +160,15 @@ class Table:
             "numbers": numbers[own],
             "frac_coords": frac[_ranges(thrice[:-1][whole], 3 * counts)].reshape(-1, 3),
         }
+        for name, (values, bounds) in extras.items():
+            columns[EXTRAS[name][1]] = _fill(name, values, bounds, _nulls(piece.column(name)), whole, counts, offsets)
         cells = lattice[_ranges(nine[:-1][whole], np.full(len(whole), 9))].reshape(-1, 3, 3)
+        # Values that do not fit their type are found as faults below; until then they must not wrap around.
+        for name, (low, high) in (("numbers", (-1, 255)), ("isotopes", (-1, 401)), ("site", (-1, 2**31 - 1))):
+            if name in columns:
+                columns[name] = np.clip(columns[name], low, high)
+        if "isotopes" in columns:
+            columns["isotopes"][columns["isotopes"] < 0] = 401
         for place, fault in _checks.find_faults(cells, offsets, columns, batch=False).items():
             row = int(whole[place])
             errors[row] = CrystalError(
@@ -124,14 +178,38 @@ class Table:
         ids = [f"row {first + row}" if name is None else str(name) for row, name in enumerate(names)]
         batch = CrystalBatch._make(
             lattices=cells,
-            numbers=np.clip(columns["numbers"], 0, 255).astype(np.uint8),
-            frac_coords=columns["frac_coords"],
+            **{name: column.astype(_STORED.get(name, np.float64)) for name, column in columns.items()},
             offsets=offsets,
             ids=[ids[row] for row in whole.tolist()],
             source_index=whole.astype(np.int64),
+            symmetry=[symmetry[row] for row in whole.tolist()],
+            labels=_joined(labels, whole, counts),
         )
         good = [place for place, row in enumerate(whole.tolist()) if row not in errors]
         return Rows(ids, batch if len(good) == len(batch) else batch[good], errors)
+
+    def _declared(
+        self, piece: Any, names: list[Any], first: int, errors: dict[int, RecipnetError]
+    ) -> list[DeclaredSymmetry | None]:
+        """Declared symmetry of each row; equal operations are made once."""
+        if not self._symmetry:
+            return [None] * piece.num_rows
+        known: dict[tuple[str, ...], Operations] = {}
+        result: list[DeclaredSymmetry | None] = []
+        for row, one in enumerate(piece.column("symmetry").to_pylist()):
+            declared = None
+            if one is not None:
+                texts = tuple(one.get("operations") or ())
+                try:
+                    if texts and texts not in known:
+                        known[texts] = Operations.from_xyz(texts)
+                    labels = [one.get(name) for name in ("hall_symbol", "hm_symbol", "number")]
+                    declared = DeclaredSymmetry(known.get(texts), *labels)
+                except (RecipnetError, TypeError) as error:
+                    reason = f"no symmetry ({error})"
+                    errors.setdefault(row, self.refusal(first + row, names[row], "symmetry", reason))
+            result.append(declared)
+        return result
 
     def _lists(self, piece: Any, column: str, dtype: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Values of a list column and where each row's begin, shape (rows + 1,)."""
@@ -176,3 +254,55 @@ def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.repeat(starts - (ends - counts), counts) + np.arange(total)
+
+
+_STORED = {"numbers": np.uint8, "isotopes": np.uint16, "site": np.int32}
+
+
+def _dtype(name: str) -> Any:
+    return np.int64 if name in ("site", "isotopes") else np.float64
+
+
+def _holds(kind: Any, pa: Any, what: str) -> bool:
+    """Whether a column holds lists of numbers or of texts."""
+    if not isinstance(kind, (pa.ListType, pa.LargeListType, pa.FixedSizeListType)):
+        return False
+    value = kind.value_type
+    if what == "string":
+        return bool(pa.types.is_string(value) or pa.types.is_large_string(value))
+    return bool(pa.types.is_integer(value) or pa.types.is_floating(value))
+
+
+def _nulls(array: Any) -> NDArray[np.bool_]:
+    if not array.null_count:
+        return np.zeros(len(array), dtype=np.bool_)
+    return np.array(array.is_null().to_pylist(), dtype=np.bool_)
+
+
+def _fill(
+    name: str,
+    values: NDArray[Any],
+    bounds: NDArray[np.int64],
+    absent: NDArray[np.bool_],
+    whole: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+) -> NDArray[Any]:
+    """An optional column of the crystals in ``whole``, with its default where a row has none."""
+    width, _, default = EXTRAS[name]
+    shape = (int(offsets[-1]), width) if width > 1 else (int(offsets[-1]),)
+    column = np.full(shape, default, dtype=values.dtype)
+    if name == "site":
+        column[:] = own_sites(offsets)
+    there = ~absent[whole]
+    rows = _ranges(offsets[:-1][there], counts[there])
+    own = _ranges(bounds[:-1][whole][there], width * counts[there])
+    column[rows] = values[own].reshape(-1, *shape[1:])
+    return column
+
+
+def _joined(labels: list[Any], whole: NDArray[np.int64], counts: NDArray[np.int64]) -> list[str] | None:
+    names: list[str] = []
+    for row, count in zip(whole.tolist(), counts.tolist(), strict=True):
+        names += labels[row] or [""] * count
+    return names if any(names) else None

@@ -13,7 +13,7 @@ from recipnet.io import sources
 from recipnet.io.options import check_on_error, make_options
 from recipnet.io.progress import progress_bar
 from recipnet.io.reader import Piece, Reader
-from recipnet.io.report import ReadRecord, ReadReport, failure_record
+from recipnet.io.report import ReadRecord, ReadReport, batch_report
 
 __all__ = ["parse", "parse_many", "read", "read_many"]
 
@@ -33,12 +33,14 @@ def read(
     Parameters
     ----------
     path : path
-        ``.cif`` or ``.mcif`` (also ``.gz``), or a table (``.jsonl``, ``.jsonl.gz``, ``.parquet``).
-    format : {"cif", "jsonl", "parquet"}, optional
-        Takes the place of what the suffix says.
+        CIF (``.cif``, ``.mcif``), POSCAR (``POSCAR``, ``CONTCAR``, ``.vasp``, ``.poscar``) or extended XYZ
+        (``.extxyz``, ``.xyz``), all also with ``.gz``; a table (``.jsonl``, ``.jsonl.gz``, ``.parquet``) or an archive
+        (``.zip``, ``.tar``, ``.tar.gz``, ``.tgz``).
+    format : {"cif", "poscar", "extxyz", "jsonl", "parquet"}, optional
+        Takes the place of what the suffix says; for tables and archives, the format of the structures in them.
     index : int
-        Which of the file's structures (rows of a table), counted from 0. Where there are several and none was
-        chosen, the first is read, with a warning.
+        Which of the file's structures (frames, rows of a table, members), counted from 0. Where
+        there are several and none was chosen, the first is read, with a warning.
     block : str, optional
         Name of the data block of a CIF; takes the place of ``index``.
     strict : bool
@@ -57,7 +59,8 @@ def read(
     Raises
     ------
     ReadError
-        The file is missing, no ordinary file, or of no known format; `CifError` if it is no readable CIF.
+        The file is missing, no ordinary file, or of no known format; `CifError`, `PoscarError` or `ExtxyzError` if
+        it cannot be read as what it should be.
     CrystalError, LimitError
         Its contents are no crystal, or pass a limit.
 
@@ -78,12 +81,14 @@ def read(
         )
     name = os.fsdecode(path)
     item = sources.one(name, format)
-    table = item.format in sources.TABLES
+    _check_block(item.format, block)
+    table = item.format in sources.CONTAINERS
     options = make_options(
         limits, strict=strict, unknown_element=unknown_element, index=0 if table else index, block=block
     )
     if table and block is not None:
-        raise ArgumentError(f"block = {block!r}: a table has rows; choose one with index", name="block", value=block)
+        message = f"block = {block!r}: tables have rows and archives members; choose one with index"
+        raise ArgumentError(message, name="block", value=block)
     reader = Reader(options, threads=1)
     wanted = index if table else 0
     given = 0
@@ -113,8 +118,8 @@ def parse(
     Parameters
     ----------
     text : str or bytes
-        A whole CIF.
-    format : {"cif"}
+        A whole CIF, POSCAR or extended XYZ.
+    format : {"cif", "poscar", "extxyz"}
         The format of the text.
     index, block, strict, unknown_element, **limits
         As in `read`.
@@ -122,7 +127,7 @@ def parse(
     Raises
     ------
     CifError
-        The text is no readable CIF.
+        The text is no readable CIF; `PoscarError` and `ExtxyzError` likewise.
 
     Examples
     --------
@@ -148,7 +153,7 @@ def parse(
     >>> crystal.formula, crystal.frac_coords.tolist()
     ('Fe2', [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
     """
-    _check_text_format(format)
+    _check_text_format(format, block)
     if not isinstance(text, (str, bytes, bytearray)):
         raise ArgumentError(
             f"text: expected str or bytes, got {type(text).__name__}; files go to read",
@@ -156,7 +161,7 @@ def parse(
             value=type(text).__name__,
         )
     options = make_options(limits, strict=strict, unknown_element=unknown_element, index=index, block=block)
-    piece = next(Reader(options, threads=1).texts([text], [""]))
+    piece = next(Reader(options, threads=1).texts([text], [""], format))
     if piece.failures:
         raise piece.failures[0].error
     return piece.batch[0]
@@ -179,12 +184,13 @@ def read_many(
     Parameters
     ----------
     source : path, glob, or list of paths
-        A folder (its ``*.cif`` and ``*.mcif``, also ``.gz``, sorted by the bytes of their paths), a glob such as
-        ``"mp/*.cif"``, a list of files, or a table: JSONL (also ``.gz``) with ``id`` and ``cif``, or Parquet with the
-        columns ``id``, ``lattice``, ``numbers``, ``frac``. The id of a file is its name without suffix; a repeated
-        id is an error. A CIF with several structures gives its first, with a warning.
-    format : {"cif", "jsonl", "parquet"}, optional
-        Takes the place of what suffixes say.
+        A folder (its structure files, as in `read`, sorted by the bytes of their paths), a glob such as
+        ``"mp/*.cif"``, a list of files, an archive (zip, tar, in its own order), or a table: JSONL (also ``.gz``)
+        with ``id`` and ``cif``, or Parquet with ``id``, ``lattice``, ``numbers``, ``frac`` (see `write`) or with
+        ``id`` and ``cif``. The id of a file is its name without suffix, that of a bare ``POSCAR`` its folder's name;
+        a repeated id is an error. A file with several structures gives its first, with a warning.
+    format : {"cif", "poscar", "extxyz", "jsonl", "parquet"}, optional
+        Takes the place of what suffixes say; for tables and archives, the format of the structures in them.
     on_error : {"raise", "skip", "collect"}
         Raise the first error; count failures and go on; or keep a record of each as well.
     strict, unknown_element, **limits
@@ -221,7 +227,7 @@ def read_many(
     options = make_options(limits, strict=strict, unknown_element=unknown_element)
     found = sources.find(source, format, recursive)
     pieces = Reader(options, threads).files(found.items)
-    tables = any(item.format in sources.TABLES for item in found.items)
+    tables = any(item.format in sources.CONTAINERS for item in found.items)
     return _collect(pieces, on_error, found.skipped, progress, None if tables else len(found.items))
 
 
@@ -241,8 +247,8 @@ def parse_many(
     Parameters
     ----------
     texts : iterable of str or bytes
-        Whole CIFs. Anything else among them (None, say) is a failure of its place.
-    format : {"cif"}
+        Whole files. Anything else among them (None, say) is a failure of its place.
+    format : {"cif", "poscar", "extxyz"}
         The format of the texts.
     ids : iterable of str, optional
         Their names, each used once; ``"0"``, ``"1"``, ... if left out.
@@ -256,7 +262,7 @@ def parse_many(
 
     Raises
     ------
-    CifError
+    ReadError
         With ``on_error="raise"``, the first failure.
 
     Examples
@@ -281,7 +287,7 @@ def parse_many(
         names = [ids] if isinstance(ids, str) else [str(name) for name in ids]
         if len(names) != len(given):
             raise ArgumentError(f"ids: {len(names)} names for {len(given)} texts", name="ids", value=len(names))
-    return _collect(Reader(options, threads).texts(given, names), on_error, 0, False, len(given))
+    return _collect(Reader(options, threads).texts(given, names, format), on_error, 0, False, len(given))
 
 
 def _collect(
@@ -289,40 +295,41 @@ def _collect(
 ) -> tuple[CrystalBatch, ReadReport]:
     batches: list[CrystalBatch] = []
     failures: list[ReadRecord] = []
+    warnings: list[ReadRecord] = []
     failed = 0
     with progress_bar(progress, "reading", total) as advance:
         for piece in pieces:
-            if piece.failures and on_error == "raise":
-                raise piece.failures[0].error
-            failed += len(piece.failures)
-            if on_error == "collect":
-                failures += [failure_record(f.error, id=f.id, path=f.path, index=f.place) for f in piece.failures]
+            report = batch_report(piece, on_error)
+            failures += report.failures
+            warnings += report.warnings
+            failed += report.failed
+            skipped += report.skipped
             batches.append(piece.batch)
             advance(piece.given)
     batch = batches[0] if len(batches) == 1 else CrystalBatch.concat(batches)
-    report = ReadReport(len(batch), failed, skipped, failures, _warning_records(batch))
-    return batch, report
-
-
-def _warning_records(batch: CrystalBatch) -> list[ReadRecord]:
-    records = []
-    for place, warnings in enumerate(batch.warnings):
-        source = batch.source[place]
-        for code, message, line, column, tag, value in warnings:
-            path, block = source if source is not None else (None, None)
-            index = int(batch.source_index[place])
-            records.append(ReadRecord(batch.ids[place], path, index, code, message, line, column, block, tag, value))
-    return records
+    return batch, ReadReport(len(batch), failed, skipped, failures, warnings)
 
 
 def _with_warning(crystal: Crystal, count: int) -> Crystal:
     if count < 2:
         return crystal
-    message = "the table holds more than one structure, the first was read; choose with index, or use read_many"
+    message = "there is more than one structure, the first was read; choose with index, or use read_many"
     fields = crystal.__getstate__()
     return Crystal._make(**{**fields, "warnings": (*crystal.warnings, ReadWarning("W-SEVERAL", message))})
 
 
-def _check_text_format(format: str) -> None:
-    if format != "cif":
-        raise ArgumentError(f"format = {format!r}: texts are read as 'cif'", name="format", value=format)
+def _check_text_format(format: str, block: str | None = None) -> None:
+    if format not in sources.SINGLE:
+        raise ArgumentError(
+            f"format = {format!r}: texts are read as {', '.join(map(repr, sources.SINGLE))}",
+            name="format",
+            value=format,
+        )
+    _check_block(format, block)
+
+
+def _check_block(format: str | None, block: str | None) -> None:
+    if block is not None and format in ("poscar", "extxyz"):
+        raise ArgumentError(
+            f"block = {block!r}: only CIFs have blocks; choose a frame with index", name="block", value=block
+        )

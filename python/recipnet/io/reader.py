@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from recipnet.batch import CrystalBatch
 from recipnet.errors import MissingExtraError, ReadError, RecipnetError
-from recipnet.io import files
-from recipnet.io.decode import decode_cifs
+from recipnet.io import archives, files
+from recipnet.io.decode import decode_cifs, decode_texts
+from recipnet.io.ids import CompactIds, Ids
 from recipnet.io.options import Options
-from recipnet.io.sources import Item, unknown_format
+from recipnet.io.sources import SINGLE, Item, id_of, known_format, unknown_format
 
 # A piece ends at so many structures or so many bytes, whichever comes first: few enough for Ctrl-C and progress,
 # enough to keep all cores busy.
@@ -34,10 +35,11 @@ class Piece(NamedTuple):
 
     batch: CrystalBatch
     failures: list[Failure]
+    skipped: int = 0
 
     @property
     def given(self) -> int:
-        """How many things it accounts for."""
+        """How many things it accounts for, beside those skipped."""
         return len(self.failures) + len(self.batch)
 
 
@@ -47,17 +49,19 @@ class _Source(NamedTuple):
     place: int
     id: str
     path: str | None
+    format: str
     data: str | bytes
 
 
 class Reader:
     """Reads files or texts piece by piece. An id is used once: whoever comes later with it is a failure."""
 
-    def __init__(self, options: Options, threads: int | None) -> None:
+    def __init__(self, options: Options, threads: int | None, ids: Ids | CompactIds | None = None) -> None:
         self._options = options
         self._threads = threads
         self._count = 0
-        self._owners: dict[str, str] = {}
+        self._skipped = 0
+        self._ids = ids or Ids()
         self._waiting: list[_Source] = []
         self._failures: list[Failure] = []
         self._bytes = 0
@@ -70,15 +74,17 @@ class Reader:
                 yield from self._parquet(item)
             elif item.format == "jsonl":
                 yield from self._jsonl(item)
+            elif item.format in ("zip", "tar"):
+                yield from self._archive(item)
             else:
                 self._file(item)
                 yield from self._flush(when_full=True)
         yield from self._flush()
 
-    def texts(self, texts: Iterable[Any], ids: Sequence[str] | None) -> Iterator[Piece]:
-        """Pieces of CIF texts, in order; without ``ids`` their places are the ids."""
+    def texts(self, texts: Iterable[Any], ids: Sequence[str] | None, format: str) -> Iterator[Piece]:
+        """Pieces of texts of one format, in order; without ``ids`` their places are the ids."""
         for place, text in enumerate(texts):
-            self._text(str(place) if ids is None else ids[place], None, text)
+            self._text(str(place) if ids is None else ids[place], None, format, text)
             yield from self._flush(when_full=True)
         yield from self._flush()
 
@@ -87,9 +93,8 @@ class Reader:
         index = self._count
         self._count += 1
         where = path or f"index {index}"
-        owner = self._owners.get(id)
+        owner = self._ids.claim(id, where)
         if owner is None:
-            self._owners[id] = where
             return index
         error = ReadError(
             f"{where}: [E-ID] the id {id!r} is taken by {owner}; ids are the names of files without suffix "
@@ -115,14 +120,17 @@ class Reader:
             if item.path.lower().endswith(".gz"):
                 data: str | bytes = files.gunzip(item.path, self._options.max_bytes, self._options.max_ratio)
                 size = len(data)
-            else:
+            elif item.format == "cif":
                 data, size = item.path, files.regular_size(item.path, self._options.max_bytes)
+            else:
+                data = files.read(item.path, self._options.max_bytes)
+                size = len(data)
         except RecipnetError as error:
             self._fail(index, item.id, item.path, error)
             return
-        self._wait(_Source(index, item.id, item.path, data), size)
+        self._wait(_Source(index, item.id, item.path, item.format, data), size)
 
-    def _text(self, id: str, path: str | None, text: Any) -> None:
+    def _text(self, id: str, path: str | None, format: str, text: Any) -> None:
         index = self._take(id, path)
         if index is None:
             return
@@ -131,13 +139,13 @@ class Reader:
             text = text.encode("utf-8", "surrogateescape")
         if not isinstance(text, (bytes, bytearray, memoryview)):
             error = ReadError(
-                f"{path or f'index {index}'}: [E-TEXT] expected the text of a CIF, got {type(text).__name__}",
+                f"{path or f'index {index}'}: [E-TEXT] expected a text ({format}), got {type(text).__name__}",
                 code="E-TEXT",
                 path=path,
             )
             self._fail(index, id, path, error)
             return
-        self._wait(_Source(index, id, path, bytes(text)), len(text))
+        self._wait(_Source(index, id, path, format, bytes(text)), len(text))
 
     def _wait(self, source: _Source, size: int) -> None:
         self._waiting.append(source)
@@ -146,22 +154,20 @@ class Reader:
     def _flush(self, *, when_full: bool = False) -> Iterator[Piece]:
         """What waits, decoded; nothing if it is no piece yet."""
         count = len(self._waiting) + len(self._failures)
-        if not count or (when_full and count < _PIECE_COUNT and self._bytes < _PIECE_BYTES):
+        if when_full and count < _PIECE_COUNT and self._bytes < _PIECE_BYTES:
             return
-        waiting, failures = self._waiting, self._failures
-        self._waiting, self._failures, self._bytes = [], [], 0
+        if not count and not self._skipped:
+            return
+        waiting, failures, skipped = self._waiting, self._failures, self._skipped
+        self._waiting, self._failures, self._bytes, self._skipped = [], [], 0, 0
         batches = []
-        for kind in (str, bytes):
-            part = [source for source in waiting if isinstance(source.data, kind)]
+        for format, kind in (("cif", str), ("cif", bytes), ("poscar", bytes), ("extxyz", bytes)):
+            part = [source for source in waiting if source.format == format and isinstance(source.data, kind)]
             if not part:
                 continue
-            decoded = decode_cifs(
-                [source.data for source in part],  # type: ignore[arg-type]
-                [source.id for source in part],
-                [source.path for source in part],
-                self._options,
-                self._threads,
-            )
+            data: Any = [source.data for source in part]
+            whence = [source.id for source in part], [source.path for source in part], self._options, self._threads
+            decoded = decode_cifs(data, *whence) if format == "cif" else decode_texts(format, data, *whence)
             indices = np.array([source.place for source in part], dtype=np.int64)
             decoded.batch.source_index[:] = indices[decoded.batch.source_index]
             batches.append(decoded.batch)
@@ -170,20 +176,59 @@ class Reader:
         batch = batches[0] if len(batches) == 1 else CrystalBatch.concat(batches)
         if len(batches) > 1:
             batch = batch[np.argsort(batch.source_index)]
-        yield Piece(batch, sorted(failures, key=lambda failure: failure.place))
+        yield Piece(batch, sorted(failures, key=lambda failure: failure.place), skipped)
+
+    def _archive(self, item: Item) -> Iterator[Piece]:
+        found = 0
+        try:
+            for name, fetch in archives.members(
+                item.path, item.format or "", self._options.max_bytes, self._options.max_ratio
+            ):
+                format = item.inner or known_format(name)
+                if archives.is_junk(name) or format not in SINGLE:
+                    self._skipped += 1
+                    continue
+                found += 1
+                self._member(f"{item.path}/{name}", id_of(name), format, fetch)
+                yield from self._flush(when_full=True)
+            if not found:
+                raise ReadError(
+                    f"{item.path}: [E-EMPTY] the archive holds no structure file such as *.cif, POSCAR or *.extxyz "
+                    f"({self._skipped} other members)",
+                    code="E-EMPTY",
+                    path=item.path,
+                )
+        except RecipnetError as error:
+            self._count += 1
+            self._fail(self._count - 1, item.id, item.path, error)
+
+    def _member(self, path: str, id: str, format: str, fetch: Callable[[], bytes]) -> None:
+        index = self._take(id, path)
+        if index is None:
+            return
+        try:
+            data = fetch()
+            if path.lower().endswith(".gz"):
+                pieces = files.inflate(path, iter([data]), self._options.max_ratio)
+                data = files.joined(path, pieces, self._options.max_bytes)
+        except RecipnetError as error:
+            self._fail(index, id, path, error)
+        else:
+            self._wait(_Source(index, id, path, format, data), len(data))
 
     def _jsonl(self, item: Item) -> Iterator[Piece]:
+        column = item.inner or "cif"
         try:
             for number, line in enumerate(files.lines(item.path, self._options.max_bytes, self._options.max_ratio), 1):
                 if not line.strip():
                     continue
                 try:
-                    id, text = _record(item.path, number, line)
+                    id, text = _record(item.path, number, line, column)
                 except ReadError as error:
                     self._count += 1
                     self._fail(self._count - 1, f"{item.id}:{number}", item.path, error)
                 else:
-                    self._text(id, f"{item.path}:{number}", text)
+                    self._text(id, f"{item.path}:{number}", column, text)
                 yield from self._flush(when_full=True)
         except RecipnetError as error:
             self._count += 1
@@ -193,7 +238,18 @@ class Reader:
         from recipnet.io.parquet import Table
 
         try:
-            for rows in Table(item.path):
+            table = Table(item.path, item.inner)
+            if table.texts is not None:
+                for row, (id, text) in enumerate(table.rows_of_texts()):
+                    if id is None:
+                        self._count += 1
+                        error = table.refusal(row, id, "id", "no value (NULL)")
+                        self._fail(self._count - 1, f"row {row}", item.path, error)
+                    else:
+                        self._text(id, f"{item.path}, row {row}", table.texts, text)
+                    yield from self._flush(when_full=True)
+                return
+            for rows in table:
                 yield self._rows(item.path, rows)
         except MissingExtraError:
             raise
@@ -220,7 +276,7 @@ class Reader:
         return Piece(batch, failures)
 
 
-def _record(path: str, number: int, line: bytes) -> tuple[str, Any]:
+def _record(path: str, number: int, line: bytes, column: str) -> tuple[str, Any]:
     """Id and text of one line of JSON."""
     import json
 
@@ -231,12 +287,12 @@ def _record(path: str, number: int, line: bytes) -> tuple[str, Any]:
         reason = f"no JSON ({error})"
     else:
         if not isinstance(record, dict):
-            reason = "expected an object with id and cif"
-        elif "id" not in record or "cif" not in record:
-            tag = "id" if "id" not in record else "cif"
-            reason = f"the object has no {tag!r}; id and cif are needed"
+            reason = f"expected an object with id and {column}"
+        elif "id" not in record or column not in record:
+            tag = "id" if "id" not in record else column
+            reason = f"the object has no {tag!r}; id and {column} are needed"
         elif isinstance(record["id"], (dict, list, type(None))):
             tag, reason = "id", "the id is no text"
         else:
-            return str(record["id"]), record["cif"]
+            return str(record["id"]), record[column]
     raise ReadError(f"{path}:{number}: [E-JSON] {reason}", code="E-JSON", path=path, line=number, tag=tag)

@@ -127,6 +127,28 @@ class ReadReport(Frozen):
 COLUMNS = ("kind", *ReadRecord._fields)
 
 
+def batch_report(piece: Any, on_error: str) -> ReadReport:
+    """The report of a piece of a reader's result; raises its first failure where that is asked for."""
+    if piece.failures and on_error == "raise":
+        raise piece.failures[0].error
+    failures = []
+    if on_error == "collect":
+        failures = [failure_record(f.error, id=f.id, path=f.path, index=f.place) for f in piece.failures]
+    return ReadReport(len(piece.batch), len(piece.failures), piece.skipped, failures, warning_records(piece.batch))
+
+
+def warning_records(batch: Any) -> list[ReadRecord]:
+    """What was repaired or doubted in the crystals of a batch."""
+    records = []
+    for place, warnings in enumerate(batch.warnings):
+        source = batch.source[place]
+        for code, message, line, column, tag, value in warnings:
+            path, block = source if source is not None else (None, None)
+            index = int(batch.source_index[place])
+            records.append(ReadRecord(batch.ids[place], path, index, code, message, line, column, block, tag, value))
+    return records
+
+
 def failure_record(error: RecipnetError, *, id: str, path: str | None, index: int) -> ReadRecord:
     """The record of an error."""
     return ReadRecord(

@@ -3,38 +3,50 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from recipnet.errors import ArgumentError, ReadError
 from recipnet.io.files import os_error
 
-#: Formats by suffix.
+#: Formats by suffix; those of single structures may also end in ``.gz``.
 SUFFIXES = {
     ".cif": "cif",
-    ".cif.gz": "cif",
     ".mcif": "cif",
-    ".mcif.gz": "cif",
+    ".vasp": "poscar",
+    ".poscar": "poscar",
+    ".contcar": "poscar",
+    ".extxyz": "extxyz",
+    ".xyz": "extxyz",
     ".jsonl": "jsonl",
     ".jsonl.gz": "jsonl",
     ".parquet": "parquet",
+    ".zip": "zip",
+    ".tar": "tar",
+    ".tar.gz": "tar",
+    ".tgz": "tar",
 }
-#: Formats that hold one structure per file: what a folder is searched for. Tables are named one by one, since a
-#: folder of structures often holds tables of other things.
-SINGLE = ("cif",)
-TABLES = ("jsonl", "parquet")
+#: Formats of one structure per file: what folders and archives are searched for. Tables and archives are named one by
+#: one, since a folder of structures often holds tables of other things.
+SINGLE = ("cif", "poscar", "extxyz")
+#: Files of many structures.
+CONTAINERS = ("jsonl", "parquet", "zip", "tar")
+# VASP's own names have no suffix, but often something behind.
+_VASP = re.compile(r"(POSCAR|CONTCAR)([._-].*)?")
 
 
 class Item(NamedTuple):
-    """One file: its id (the stem), path and format (None: unknown)."""
+    """One file: its id, path and format (None: unknown); ``inner`` is a chosen format of a container's structures."""
 
     id: str
     path: str
     format: str | None
+    inner: str | None = None
 
 
 class Found(NamedTuple):
-    """Files in order, how many entries were passed over, and whether they come from a search."""
+    """Files in order, and how many entries of a folder or glob were passed over."""
 
     items: list[Item]
     skipped: int
@@ -42,7 +54,21 @@ class Found(NamedTuple):
 
 def known_format(path: str) -> str | None:
     """The format that the suffix of a path says, whatever its case; None if it says none."""
-    return SUFFIXES.get(_split(path)[1])
+    name = os.path.basename(path)
+    suffix = _split(path)[1]
+    plain = suffix.removesuffix(".gz")
+    found = SUFFIXES.get(suffix) or (SUFFIXES.get(plain) if SUFFIXES.get(plain) in SINGLE else None)
+    return found or ("poscar" if _VASP.fullmatch(name) else None)
+
+
+def id_of(path: str) -> str:
+    """The id of a file: its name without suffix; for a bare ``POSCAR`` or ``CONTCAR`` the name of its folder."""
+    name = os.path.basename(path)
+    if _VASP.fullmatch(name) and SUFFIXES.get(_split(path)[1].removesuffix(".gz")) is None:
+        plain = name.removesuffix(".gz")
+        folder = os.path.basename(os.path.dirname(path))
+        return folder if plain in ("POSCAR", "CONTCAR") and folder else plain
+    return _split(path)[0]
 
 
 def check_format(format: str | None) -> None:
@@ -56,15 +82,28 @@ def unknown_format(path: str) -> ReadError:
     """The refusal of a file whose suffix says nothing."""
     known = ", ".join(SUFFIXES)
     return ReadError(
-        f'{path}: [E-FORMAT] the suffix is none of {known}; say format="cif" if it is one',
+        f"{path}: [E-FORMAT] the suffix is none of {known}, nor is the name POSCAR or CONTCAR; "
+        'say format="cif", "poscar" or "extxyz" if it is one',
         code="E-FORMAT",
         path=path,
     )
 
 
 def one(path: str, format: str | None) -> Item:
-    """The item of one file."""
-    return Item(_split(path)[0], path, format or known_format(path))
+    """The item of one file. A format beside that of a container is the format of the structures in it."""
+    known = known_format(path)
+    if known in CONTAINERS and format in SINGLE:
+        return Item(id_of(path), path, known, format)
+    return Item(id_of(path), path, format or known)
+
+
+def entry(place: int, value: Any, format: str | None) -> Item:
+    """The item of one entry of a list of paths."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise ArgumentError(
+            f"source[{place}]: expected a path, got {type(value).__name__}", name="source", value=type(value).__name__
+        )
+    return one(os.fsdecode(value), format)
 
 
 def find(source: Any, format: str | None = None, recursive: bool = False) -> Found:
@@ -76,7 +115,8 @@ def find(source: Any, format: str | None = None, recursive: bool = False) -> Fou
         A folder is searched for structure files (not below it unless ``recursive``), sorted by the bytes of their
         paths, and so is a glob; a list keeps its order.
     format : str, optional
-        Takes the place of what suffixes say. Every file of a folder then counts.
+        Takes the place of what suffixes say, and every file of a folder then counts; for archives and tables it is
+        the format of what is in them.
     recursive : bool
         Whether to look into the folders of a folder; links to folders are not followed.
 
@@ -106,16 +146,7 @@ def find(source: Any, format: str | None = None, recursive: bool = False) -> Fou
             name="source",
             value=type(source).__name__,
         )
-    items = []
-    for place, entry in enumerate(source):
-        if not isinstance(entry, (str, os.PathLike)):
-            raise ArgumentError(
-                f"source[{place}]: expected a path, got {type(entry).__name__}",
-                name="source",
-                value=type(entry).__name__,
-            )
-        items.append(one(os.fsdecode(entry), format))
-    return Found(items, 0)
+    return Found([entry(place, value, format) for place, value in enumerate(source)], 0)
 
 
 def _folder(folder: str, format: str | None, recursive: bool) -> Found:
@@ -126,13 +157,15 @@ def _folder(folder: str, format: str | None, recursive: bool) -> Found:
         here = waiting.pop()
         try:
             with os.scandir(here) as entries:
-                for entry in entries:
-                    by_name = known_format(entry.name)
-                    if entry.is_dir(follow_symlinks=False) and by_name not in SINGLE:
+                for found in entries:
+                    by_name = known_format(found.name)
+                    # VASP's names are also those of folders that hold such files.
+                    is_folder = found.is_dir(follow_symlinks=False)
+                    if is_folder and (by_name not in SINGLE or _VASP.fullmatch(found.name)):
                         if recursive:
-                            waiting.append(entry.path)
-                    elif by_name in SINGLE or format is not None:
-                        items.append(one(entry.path, format))
+                            waiting.append(found.path)
+                    elif by_name in SINGLE or (format is not None and by_name not in CONTAINERS):
+                        items.append(one(found.path, format))
                     else:
                         skipped += 1
         except OSError as error:
@@ -140,7 +173,8 @@ def _folder(folder: str, format: str | None, recursive: bool) -> Found:
     if not items:
         below = "" if recursive else "; recursive=True looks into its folders too"
         raise ReadError(
-            f"{folder}: [E-EMPTY] the folder holds no *.cif, *.cif.gz or *.mcif file ({skipped} other files){below}",
+            f"{folder}: [E-EMPTY] the folder holds no structure file such as *.cif, POSCAR or *.extxyz "
+            f"({skipped} other files){below}",
             code="E-EMPTY",
             path=folder,
         )

@@ -23,6 +23,9 @@ pub enum Error {
     /// A parameter outside its domain.
     #[error(transparent)]
     Argument(#[from] ArgumentError),
+    /// A crystal that a file format cannot hold.
+    #[error(transparent)]
+    Write(#[from] Box<WriteError>),
 }
 
 /// Which reader refused.
@@ -30,6 +33,10 @@ pub enum Error {
 pub enum Format {
     /// Crystallographic Information File.
     Cif,
+    /// POSCAR or CONTCAR of VASP.
+    Poscar,
+    /// Extended XYZ.
+    Extxyz,
 }
 
 /// A file or text that cannot be read, with the place and the way out.
@@ -109,6 +116,23 @@ impl ReadError {
     }
 }
 
+/// A repair or doubt that a reader reports beside the crystal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Stable code such as `W-LATIN1`.
+    pub code: &'static str,
+    /// What was found and what was done about it.
+    pub message: String,
+    /// Line, counted from 1.
+    pub line: Option<u32>,
+    /// Column in characters, counted from 1.
+    pub column: Option<u32>,
+    /// Tag whose value it is about.
+    pub tag: Option<String>,
+    /// The text, cut to 200 characters.
+    pub value: Option<String>,
+}
+
 /// Arrays that do not describe a crystal.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[error("{message}")]
@@ -161,4 +185,22 @@ pub struct ArgumentError {
     pub value: String,
     /// What it must be.
     pub message: String,
+}
+
+/// A crystal that a file format cannot hold.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[error("{message}")]
+pub struct WriteError {
+    /// What cannot be written, why, and the way out.
+    pub message: String,
+    /// Format that was asked for.
+    pub format: &'static str,
+    /// What it has no place for (`occupancies`, `isotopes`, ...).
+    pub field: &'static str,
+    /// Place in the batch.
+    pub crystal: Option<usize>,
+    /// Row in the crystal.
+    pub row: Option<usize>,
+    /// The offending value as text.
+    pub value: Option<String>,
 }

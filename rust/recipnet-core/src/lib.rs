@@ -6,10 +6,10 @@
 //! | --- | --- |
 //! | 5 | [`featurize`] |
 //! | 4 | [`neighbors`], [`reciprocal`] |
-//! | 3 | [`cif`], [`batch`] |
-//! | 2 | [`crystal`], [`symmetry`] |
+//! | 3 | [`cif`], [`cif_write`] (with `asymmetric`), [`poscar`], [`extxyz`], [`batch`] |
+//! | 2 | [`crystal`], [`structure`] (what a file holds), [`symmetry`], [`lines`] (texts made of lines) |
 //! | 1 | [`lattice`], [`elements`] |
-//! | 0 | [`error`], [`math`], [`parallel`] (the only file that names rayon), `order` (sorting with ties) |
+//! | 0 | [`error`], [`math`], [`parallel`] (the only file that names rayon), `order` (sorting with ties), [`format`] |
 //!
 //! ```
 //! use recipnet_core::batch::CrystalBatch;
@@ -25,16 +25,23 @@
 //! # Ok::<(), recipnet_core::error::Error>(())
 //! ```
 
+mod asymmetric;
 pub mod batch;
 pub mod cif;
+pub mod cif_write;
 pub mod crystal;
 pub mod elements;
 pub mod error;
+pub mod extxyz;
 pub mod featurize;
+pub mod format;
 pub mod lattice;
+pub mod lines;
 pub mod math;
 pub mod neighbors;
 mod order;
 pub mod parallel;
+pub mod poscar;
 pub mod reciprocal;
+pub mod structure;
 pub mod symmetry;

@@ -34,6 +34,8 @@ pub fn to_pyerr(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             values.set_item("hint", &e.hint)?;
             match e.format {
                 Format::Cif => "CifError",
+                Format::Poscar => "PoscarError",
+                Format::Extxyz => "ExtxyzError",
             }
         }
         Error::Crystal(e) => {
@@ -58,6 +60,14 @@ pub fn to_pyerr(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             values.set_item("name", e.name)?;
             values.set_item("value", &e.value)?;
             "ArgumentError"
+        }
+        Error::Write(e) => {
+            values.set_item("format", e.format)?;
+            values.set_item("field", e.field)?;
+            values.set_item("crystal", e.crystal)?;
+            values.set_item("row", e.row)?;
+            values.set_item("value", &e.value)?;
+            "WriteError"
         }
     };
     let class = py.import("recipnet.errors")?.getattr(class)?;

@@ -8,6 +8,8 @@ mod error;
 mod featurize;
 mod geometry;
 mod symmetry;
+mod texts;
+mod write;
 
 use pyo3::prelude::*;
 
@@ -18,6 +20,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(elements::element_symbols, module)?)?;
     module.add_function(wrap_pyfunction!(elements::element_masses, module)?)?;
     module.add_function(wrap_pyfunction!(cif::read_cifs, module)?)?;
+    module.add_function(wrap_pyfunction!(texts::read_texts, module)?)?;
+    module.add_function(wrap_pyfunction!(write::write_texts, module)?)?;
     featurize::register(module)?;
     geometry::register(module)?;
     symmetry::register(module)

@@ -6,7 +6,8 @@ use super::declared::{self, DeclaredSymmetry};
 use super::document::{BlockView, Document};
 use super::expand::{Neighborhood, images};
 use super::options::CifOptions;
-use super::report::{Fault, Report, Warning, code};
+use super::report::{Fault, Report, code};
+use crate::error::Warning;
 use crate::symmetry::{Operation, Operations};
 
 /// Two fully occupied rows closer than this are a doubt, angstrom.

@@ -24,7 +24,7 @@ pub use document::{BlockView, Column, Document, Item, Value};
 pub use lexer::{Flaw, Lexer, Token, TokenKind};
 pub use number::{Number, parse_fraction, parse_number};
 pub use options::{CifOptions, UnknownElement};
-pub use report::{Code, Warning, code};
+pub use report::{Code, code};
 
 use crate::error::Format;
 use crate::error::{Error, ReadError, Result};

@@ -1,6 +1,6 @@
 //! What the reader found wrong: faults with a place, refused or repaired, and the warnings that remain.
 
-use crate::error::{Format, ReadError};
+use crate::error::{Format, ReadError, Warning};
 
 use super::text::Locator;
 
@@ -92,23 +92,6 @@ impl Fault {
             ..ReadError::new(Format::Cif, details.code.1, details.message)
         })
     }
-}
-
-/// A repair or doubt that a reader reports beside the crystal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// Stable code such as `W-LATIN1`.
-    pub code: &'static str,
-    /// What was found and what was done about it.
-    pub message: String,
-    /// Line, counted from 1.
-    pub line: Option<u32>,
-    /// Column in characters, counted from 1.
-    pub column: Option<u32>,
-    /// Tag whose value it is about.
-    pub tag: Option<String>,
-    /// The text, cut to 200 characters.
-    pub value: Option<String>,
 }
 
 /// Collects warnings; in strict mode a repair is refused instead.

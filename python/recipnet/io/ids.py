@@ -1,0 +1,57 @@
+"""Ids that were given before: exactly for what is kept in memory anyway, in little memory for what streams by."""
+
+from __future__ import annotations
+
+from array import array
+
+
+class Ids:
+    """Every id with where it came from."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}
+
+    def claim(self, id: str, where: str) -> str | None:
+        """None for a new id, which is taken from now on; otherwise where it was before."""
+        owner = self._owners.get(id)
+        if owner is None:
+            self._owners[id] = where
+        return owner
+
+
+class CompactIds:
+    """Hashes of ids in a table of 8-byte cells, at most half full: no growth before a million ids, then by doubling.
+
+    Two ids of one 64-bit hash would be taken for one: for a million ids the chance is below 1e-7.
+    """
+
+    def __init__(self, cells: int = 1 << 21) -> None:
+        self._table = array("Q", bytes(8 * cells))
+        self._used = 0
+
+    def claim(self, id: str, where: str) -> str | None:
+        """As `Ids.claim`, but the answer does not say where."""
+        # 0 marks an empty cell.
+        value = hash(id) & 0xFFFFFFFFFFFFFFFF or 1
+        if not _put(self._table, value):
+            return "an earlier one"
+        self._used += 1
+        if 2 * self._used > len(self._table):
+            larger = array("Q", bytes(16 * len(self._table)))
+            for known in self._table:
+                if known:
+                    _put(larger, known)
+            self._table = larger
+        return None
+
+
+def _put(table: array[int], value: int) -> bool:
+    """Place a value by linear probing; False if it is there already."""
+    mask = len(table) - 1
+    cell = value & mask
+    while table[cell]:
+        if table[cell] == value:
+            return False
+        cell = (cell + 1) & mask
+    table[cell] = value
+    return True
