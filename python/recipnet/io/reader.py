@@ -9,7 +9,7 @@ import numpy as np
 
 from recipnet.batch import CrystalBatch
 from recipnet.errors import MissingExtraError, ReadError, RecipnetError
-from recipnet.io import archives, files
+from recipnet.io import files
 from recipnet.io.decode import decode_cifs, decode_texts
 from recipnet.io.ids import CompactIds, Ids
 from recipnet.io.options import Options
@@ -179,6 +179,9 @@ class Reader:
         yield Piece(batch, sorted(failures, key=lambda failure: failure.place), skipped)
 
     def _archive(self, item: Item) -> Iterator[Piece]:
+        # zipfile imports much.
+        from recipnet.io import archives
+
         found = 0
         try:
             for name, fetch in archives.members(

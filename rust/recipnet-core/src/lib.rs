@@ -6,8 +6,8 @@
 //! | --- | --- |
 //! | 5 | [`featurize`] |
 //! | 4 | [`neighbors`], [`reciprocal`] |
-//! | 3 | [`cif`], [`cif_write`] (with `asymmetric`), [`poscar`], [`extxyz`], [`batch`] |
-//! | 2 | [`crystal`], [`structure`] (what a file holds), [`symmetry`], [`lines`] (texts made of lines) |
+//! | 3 | [`cif`], [`cif_write`], [`poscar`], [`extxyz`], [`batch`] |
+//! | 2 | [`crystal`], [`symmetry`] and on it [`structure`] (what a file holds), [`lines`] (texts made of lines) |
 //! | 1 | [`lattice`], [`elements`] |
 //! | 0 | [`error`], [`math`], [`parallel`] (the only file that names rayon), `order` (sorting with ties), [`format`] |
 //!
@@ -25,7 +25,6 @@
 //! # Ok::<(), recipnet_core::error::Error>(())
 //! ```
 
-mod asymmetric;
 pub mod batch;
 pub mod cif;
 pub mod cif_write;

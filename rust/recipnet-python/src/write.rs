@@ -81,7 +81,10 @@ impl<T: Clone> Ragged<T> {
     }
 }
 
-fn column<'py, T: numpy::Element + Copy + 'static>(batch: &Bound<'py, PyDict>, name: &'static str) -> PyResult<Ragged<T>> {
+fn column<'py, T: numpy::Element + Copy + 'static>(
+    batch: &Bound<'py, PyDict>,
+    name: &'static str,
+) -> PyResult<Ragged<T>> {
     let array: Option<PyReadonlyArray1<'py, T>> = item(batch, name)?;
     let values = array.map(|array| slice(name, &array).map(<[T]>::to_vec)).transpose()?;
     Ok(Ragged { values })

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
-use crate::asymmetric::{Representative, representatives};
+mod asymmetric;
+
 use crate::error::WriteError;
 use crate::format::{decimal, triple};
 use crate::lattice::Lattice;
 use crate::structure::Structure;
 use crate::symmetry::{Operation, Operations};
+use asymmetric::{Representative, representatives};
 
 /// A CIF block and, where declared operations could not be kept, the reason why it is in P 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub fn write_cif(structure: &Structure, symmetry: bool, digits: usize) -> Result
     let cell = Lattice::new(structure.lattice).map_err(|error| refuse("lattice", None, "", error.to_string()))?;
     if structure.is_empty() {
         let message = "a CIF holds one atom or more, this crystal has none".into();
-        return Err(refuse("numbers", None, "", message));
+        return Err(refuse("numbers", None, "", message).into());
     }
     let left_handed = crate::math::det(&structure.lattice) < 0.0;
     let (mut rows, mut lost) = (None, None);
@@ -66,15 +68,15 @@ pub fn write_cif(structure: &Structure, symmetry: bool, digits: usize) -> Result
     Ok(CifText { text: out, lost })
 }
 
-fn refuse(field: &'static str, row: Option<usize>, value: &str, message: String) -> Box<WriteError> {
-    Box::new(WriteError {
+fn refuse(field: &'static str, row: Option<usize>, value: &str, message: String) -> WriteError {
+    WriteError {
         message,
         format: "cif",
         field,
         crystal: None,
         row,
         value: (!value.is_empty()).then(|| value.to_owned()),
-    })
+    }
 }
 
 /// Operations after the change of axes a, b, c -> -a, -b, -c: rotations stay, translations change sign.
@@ -165,7 +167,7 @@ fn type_symbol(structure: &Structure, row: usize) -> Result<String, Box<WriteErr
              write extxyz or Parquet, or set isotopes to 0",
             structure.numbers[row]
         );
-        return Err(refuse("isotopes", Some(row), &value, message));
+        return Err(refuse("isotopes", Some(row), &value, message).into());
     };
     let Some(charge) = structure.charge(row) else {
         return Ok(symbol.to_owned());
@@ -174,7 +176,7 @@ fn type_symbol(structure: &Structure, row: usize) -> Result<String, Box<WriteErr
         let message = format!(
             "row {row}: the charge {charge} is beyond 20 and no symbol of CIF holds it; write extxyz or Parquet"
         );
-        return Err(refuse("charges", Some(row), &charge.to_string(), message));
+        return Err(refuse("charges", Some(row), &charge.to_string(), message).into());
     }
     let sign = if charge < 0.0 { '-' } else { '+' };
     Ok(format!("{symbol}{}{sign}", charge.abs()))

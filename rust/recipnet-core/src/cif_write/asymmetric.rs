@@ -16,7 +16,7 @@ const OFFSET: f64 = 0.377;
 
 /// A row that stands for `multiplicity` rows of the cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Representative {
+pub(super) struct Representative {
     pub row: usize,
     pub multiplicity: usize,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Representative {
 ///
 /// The operations are used as a reader uses them: all images of a row in turn, each new position being one atom. So a
 /// list that is no group is served too, if its images are what the cell holds.
-pub(crate) fn representatives(
+pub(super) fn representatives(
     structure: &Structure,
     operations: &Operations,
 ) -> std::result::Result<Vec<Representative>, String> {
