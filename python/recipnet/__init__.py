@@ -15,6 +15,7 @@ from recipnet.crystal import Crystal
 from recipnet.io.read import parse, parse_many, read, read_many
 from recipnet.io.report import ReadReport
 from recipnet.io.stream import stream
+from recipnet.io.write import write
 from recipnet.real_space import Edges, nearest_neighbors, neighbors
 from recipnet.reciprocal import Reflections, reflections
 from recipnet.sample import sample
@@ -39,6 +40,7 @@ __all__ = [
     "reflections",
     "sample",
     "stream",
+    "write",
 ]
 
 _LAZY_MODULES = ("data", "models", "ops", "plot", "training")

@@ -30,12 +30,12 @@ def exit_codes(debug: bool) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except KeyboardInterrupt:
-        _say("stopped")
+        say("stopped")
         raise typer.Exit(CTRL_C) from None
     except (RecipnetError, OSError) as error:
         if debug:
             traceback.print_exc()
-        _say(f"error: {_message(error)}")
+        say(f"error: {_message(error)}")
         raise typer.Exit(USER) from None
     except Exception as error:
         signum = getattr(error, "signum", 0)
@@ -44,10 +44,10 @@ def exit_codes(debug: bool) -> Iterator[None]:
         if _is_memory(error):
             if debug:
                 traceback.print_exc()
-            _say(f"error: out of memory; a smaller training.batch_size needs less ({str(error)[:200]})")
+            say(f"error: out of memory; a smaller training.batch_size needs less ({str(error)[:200]})")
             raise typer.Exit(USER) from None
         traceback.print_exc()
-        _say(_ISSUE)
+        say(_ISSUE)
         raise typer.Exit(BUG) from None
 
 
@@ -62,7 +62,8 @@ def _is_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """A line on standard error, safe for a terminal."""
     # text from files reaches this line: keep control characters away from the terminal
     safe = "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
     print(safe, file=sys.stderr, flush=True)

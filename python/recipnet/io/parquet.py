@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recipnet import _checks
 from recipnet._optional import require
 from recipnet.batch import CrystalBatch
-from recipnet.crystal import own_sites
+from recipnet.crystal import ReadWarning, own_sites
 from recipnet.errors import CrystalError, ReadError, RecipnetError
 from recipnet.io.files import regular_size
 from recipnet.symmetry import DeclaredSymmetry, Operations
@@ -53,11 +53,12 @@ class Table:
         pyarrow is not installed.
     """
 
-    def __init__(self, path: str, texts: str | None = None) -> None:
+    def __init__(self, path: str, texts: str | None = None, strict: bool = False) -> None:
         pa = require("pyarrow", "reading Parquet")
         parquet = require("pyarrow.parquet", "reading Parquet")
         regular_size(path, max_bytes=2**63)
         self.path = path
+        self._strict = strict
         try:
             self._file = parquet.ParquetFile(path, memory_map=False)
         except (OSError, pa.ArrowException) as error:
@@ -169,7 +170,12 @@ class Table:
                 columns[name] = np.clip(columns[name], low, high)
         if "isotopes" in columns:
             columns["isotopes"][columns["isotopes"] < 0] = 401
-        for place, fault in _checks.find_faults(cells, offsets, columns, batch=False).items():
+        checked = dict(columns)
+        warnings: list[tuple[ReadWarning, ...]] = [()] * len(whole)
+        if "occupancies" in columns and not self._strict:
+            checked["occupancies"] = np.minimum(columns["occupancies"], 1.0)
+            warnings = _above_one(columns["occupancies"], offsets)
+        for place, fault in _checks.find_faults(cells, offsets, checked, batch=False).items():
             row = int(whole[place])
             errors[row] = CrystalError(
                 f"{self.path}: row {first + row} (id {names[row]!r}): {fault.message}",
@@ -184,6 +190,7 @@ class Table:
             source_index=whole.astype(np.int64),
             symmetry=[symmetry[row] for row in whole.tolist()],
             labels=_joined(labels, whole, counts),
+            warnings=warnings,
         )
         good = [place for place, row in enumerate(whole.tolist()) if row not in errors]
         return Rows(ids, batch if len(good) == len(batch) else batch[good], errors)
@@ -299,6 +306,18 @@ def _fill(
     own = _ranges(bounds[:-1][whole][there], width * counts[there])
     column[rows] = values[own].reshape(-1, *shape[1:])
     return column
+
+
+def _above_one(occupancies: NDArray[Any], offsets: NDArray[np.int64]) -> list[tuple[ReadWarning, ...]]:
+    """The doubts about crystals with such rows, as those of a CIF."""
+    warnings: list[tuple[ReadWarning, ...]] = [()] * (len(offsets) - 1)
+    for row in np.flatnonzero(occupancies > 1.0 + 1e-9).tolist():
+        place = int(np.searchsorted(offsets, row, side="right")) - 1
+        if not warnings[place]:
+            value = str(float(occupancies[row]))
+            message = f"row {row - int(offsets[place])}: an occupancy above 1 was kept"
+            warnings[place] = (ReadWarning("W-OCCUPANCY", message, None, None, "occupancy", value),)
+    return warnings
 
 
 def _joined(labels: list[Any], whole: NDArray[np.int64], counts: NDArray[np.int64]) -> list[str] | None:

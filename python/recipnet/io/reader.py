@@ -241,7 +241,7 @@ class Reader:
         from recipnet.io.parquet import Table
 
         try:
-            table = Table(item.path, item.inner)
+            table = Table(item.path, item.inner, self._options.core["strict"])
             if table.texts is not None:
                 for row, (id, text) in enumerate(table.rows_of_texts()):
                     if id is None:

@@ -66,6 +66,28 @@ impl Structure {
         self.numbers.is_empty()
     }
 
+    /// The same with None for columns that say nothing: all 1, all NaN, all natural, every row its own site.
+    #[must_use]
+    pub fn without_defaults(mut self) -> Self {
+        let unknown = |values: &Vec<f64>| values.iter().all(|value| value.is_nan());
+        self.occupancies = self
+            .occupancies
+            .filter(|values| values.iter().any(|&value| value != 1.0));
+        self.site = self
+            .site
+            .filter(|site| site.iter().zip(0i32..).any(|(&own, row)| own != row));
+        self.charges = self.charges.filter(|values| !unknown(values));
+        self.isotopes = self.isotopes.filter(|masses| masses.iter().any(|&mass| mass > 0));
+        self.labels = self
+            .labels
+            .filter(|labels| labels.iter().any(|label| !label.is_empty()));
+        self.u_iso = self.u_iso.filter(|values| !unknown(values));
+        self.u_aniso = self
+            .u_aniso
+            .filter(|tensors| tensors.iter().flatten().any(|value| !value.is_nan()));
+        self
+    }
+
     /// Occupancy of a row.
     #[must_use]
     pub fn occupancy(&self, row: usize) -> f64 {

@@ -132,7 +132,7 @@ fn structures(batch: &Bound<'_, PyDict>) -> PyResult<Vec<Structure>> {
             let values = slice_table(&values)?;
             Ok(Column { name, width, values })
         });
-        out.push(Structure {
+        let one = Structure {
             title,
             lattice: lattices[place],
             numbers: numbers[range.clone()].to_vec(),
@@ -150,7 +150,8 @@ fn structures(batch: &Bound<'_, PyDict>) -> PyResult<Vec<Structure>> {
             number,
             info,
             columns: columns.collect::<PyResult<_>>()?,
-        });
+        };
+        out.push(one.without_defaults());
     }
     Ok(out)
 }

@@ -24,54 +24,31 @@ pub(super) struct Representative {
 /// Representatives in the order of the rows, or why the operations do not make the cell from a part of it.
 ///
 /// The operations are used as a reader uses them: all images of a row in turn, each new position being one atom. So a
-/// list that is no group is served too, if its images are what the cell holds.
+/// list that is no group is served too, if its images are what the cell holds. Of each orbit that row is taken whose
+/// images come in the order of the cell, where there is one.
 pub(super) fn representatives(
     structure: &Structure,
     operations: &Operations,
 ) -> std::result::Result<Vec<Representative>, String> {
-    let rows = structure.len();
-    let mut bins: HashMap<[i64; 3], Vec<usize>> = HashMap::with_capacity(rows);
-    for row in 0..rows {
-        let bin = structure.frac[row].map(|x| bin(wrap(x) * BINS + OFFSET));
-        bins.entry(bin).or_default().push(row);
-    }
-    let texts = || operations.to_xyz();
-    let mut taken = vec![false; rows];
+    let mut cell = Cell::new(structure, operations);
     let mut out = Vec::new();
-    let mut orbit: Vec<(Vec3, usize)> = Vec::new();
-    for row in 0..rows {
-        if taken[row] {
+    // The first operation of a list need not be the identity: its images then do not begin with the row itself.
+    let back = operations
+        .as_slice()
+        .first()
+        .filter(|&first| *first != Operation::IDENTITY)
+        .and_then(|first| first.inverse(operations.denominator()));
+    for row in 0..structure.len() {
+        if cell.taken[row] {
             continue;
         }
-        orbit.clear();
-        for (index, operation) in operations.as_slice().iter().enumerate() {
-            let image = apply(operation, operations.denominator(), structure.frac[row]);
-            let nearest = orbit
-                .iter()
-                .map(|&(known, _)| distance(structure, known, image))
-                .fold(f64::INFINITY, f64::min);
-            if nearest <= SAME {
-                continue;
-            }
-            if nearest < MERGED {
-                return Err(format!(
-                    "row {row} and its image by {} are {nearest:.4} angstrom apart and would be merged by readers",
-                    texts()[index]
-                ));
-            }
-            let found = candidates(&bins, image).into_iter().find(|&other| {
-                !taken[other]
-                    && distance(structure, structure.frac[other], image) <= SAME
-                    && alike(structure, row, other, operation)
-            });
-            let Some(other) = found else {
-                return Err(format!("row {row} has no image by {}", texts()[index]));
-            };
-            taken[other] = true;
-            orbit.push((structure.frac[other], other));
-        }
-        if !orbit.iter().any(|&(_, other)| other == row) {
-            return Err("the identity is not among the operations".into());
+        let before = back.and_then(|back| cell.image(row, &back));
+        let (row, orbit) = match before.map(|before| (before, cell.orbit(before))) {
+            Some((before, Ok(orbit))) => (before, orbit),
+            _ => (row, cell.orbit(row)?),
+        };
+        for &other in &orbit {
+            cell.taken[other] = true;
         }
         out.push(Representative {
             row,
@@ -79,6 +56,72 @@ pub(super) fn representatives(
         });
     }
     Ok(out)
+}
+
+/// The rows of a cell, to be looked up by position, and which of them have a representative.
+struct Cell<'s> {
+    structure: &'s Structure,
+    operations: &'s Operations,
+    bins: HashMap<[i64; 3], Vec<usize>>,
+    taken: Vec<bool>,
+}
+
+impl<'s> Cell<'s> {
+    fn new(structure: &'s Structure, operations: &'s Operations) -> Self {
+        let rows = structure.len();
+        let mut bins: HashMap<[i64; 3], Vec<usize>> = HashMap::with_capacity(rows);
+        for row in 0..rows {
+            let bin = structure.frac[row].map(|x| bin(wrap(x) * BINS + OFFSET));
+            bins.entry(bin).or_default().push(row);
+        }
+        Self {
+            structure,
+            operations,
+            bins,
+            taken: vec![false; rows],
+        }
+    }
+
+    /// The free row that `row` becomes by an operation.
+    fn image(&self, row: usize, operation: &Operation) -> Option<usize> {
+        let image = apply(operation, self.operations.denominator(), self.structure.frac[row]);
+        candidates(&self.bins, image).into_iter().find(|&other| {
+            !self.taken[other]
+                && distance(self.structure, self.structure.frac[other], image) <= SAME
+                && alike(self.structure, row, other, operation)
+        })
+    }
+
+    /// All rows that `row` becomes, each once, in the order of the operations.
+    fn orbit(&self, row: usize) -> std::result::Result<Vec<usize>, String> {
+        let structure = self.structure;
+        let mut orbit: Vec<usize> = Vec::new();
+        for (index, operation) in self.operations.as_slice().iter().enumerate() {
+            let image = apply(operation, self.operations.denominator(), structure.frac[row]);
+            let nearest = orbit
+                .iter()
+                .map(|&known| distance(structure, structure.frac[known], image))
+                .fold(f64::INFINITY, f64::min);
+            if nearest <= SAME {
+                continue;
+            }
+            let text = || self.operations.to_xyz().swap_remove(index);
+            if nearest < MERGED {
+                return Err(format!(
+                    "row {row} has images that are {nearest:.4} angstrom apart (by {}) and would be merged by readers",
+                    text()
+                ));
+            }
+            match self.image(row, operation).filter(|other| !orbit.contains(other)) {
+                Some(other) => orbit.push(other),
+                None => return Err(format!("row {row} has no image by {}", text())),
+            }
+        }
+        if !orbit.contains(&row) {
+            return Err("the identity is not among the operations".into());
+        }
+        Ok(orbit)
+    }
 }
 
 fn apply(operation: &Operation, denominator: i16, x: Vec3) -> Vec3 {

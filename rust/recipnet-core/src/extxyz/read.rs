@@ -14,6 +14,7 @@ const COMMENT: Code = ("W-COMMENT", "E-COMMENT");
 const CELL: Code = ("W-CELL", "E-CELL");
 const COLUMNS: Code = ("W-COLUMNS", "E-COLUMNS");
 const SPECIES: Code = ("W-SPECIES", "E-SPECIES");
+const OCCUPANCY: Code = ("W-OCCUPANCY", "E-OCCUPANCY");
 const NUMBER: Code = ("W-NUMBER", "E-NUMBER");
 const LEFT_OUT: Code = ("W-LEFT-OUT", "E-LEFT-OUT");
 const SEVERAL: Code = ("W-SEVERAL", "E-SEVERAL");
@@ -344,9 +345,12 @@ impl Rows {
                     out.frac.push(x.map(wrap));
                 }
                 Role::Occupancy => {
-                    if !(0.0..=1.0 + 1e-9).contains(&values[0]) {
-                        let message = format!("the occupancy {} is outside [0, 1]", values[0]);
-                        return Err(reading.refuse(("W-OCCUPANCY", "E-OCCUPANCY"), message, Place::line(line), ""));
+                    if values[0] < 0.0 {
+                        let message = "an occupancy is negative";
+                        return Err(reading.refuse(OCCUPANCY, message, Place::line(line), ""));
+                    }
+                    if values[0] > 1.0 + 1e-9 {
+                        reading.repair(OCCUPANCY, "an occupancy above 1 was kept", Place::line(line))?;
                     }
                     self.occupancies.push(values[0]);
                 }
