@@ -216,7 +216,8 @@ class Crystal(Frozen):
     def from_pymatgen(cls, structure: Any) -> Crystal:
         """A crystal from a pymatgen ``Structure``: species, occupancies, oxidation states, labels, properties.
 
-        Site properties are kept under ``properties["site_properties"]``. Note that pymatgen's
+        Site properties are kept under ``properties["site_properties"]``, except ``u_iso`` and ``u_aniso``, which
+        become the crystal's. Dummy species become X, number 0, and lose their symbol. Note that pymatgen's
         ``reciprocal_lattice`` has a factor 2 pi that recipnet's reciprocal lattice does not have.
 
         Raises
@@ -229,16 +230,28 @@ class Crystal(Frozen):
         return from_pymatgen(structure)
 
     def to_pymatgen(self) -> Any:
-        """This crystal as a pymatgen ``Structure`` (extra ``pymatgen``); rows of one site become one site."""
+        """This crystal as a pymatgen ``Structure`` (extra ``pymatgen``); rows of one site become one site.
+
+        Occupancies, charges (as oxidation states), D and T, labels (the first of a site), U (as site properties) and
+        properties go over. Other isotopes, and U where the species of a site differ, are left out with a
+        `LossWarning`; declared symmetry stays behind.
+
+        Raises
+        ------
+        CrystalError
+            Occupancies that pymatgen does not take, or site properties that are not one per site.
+        """
         from recipnet.io.adapters import to_pymatgen
 
         return to_pymatgen(self)
 
     @classmethod
     def from_ase(cls, atoms: Any) -> Crystal:
-        """A crystal from ASE ``Atoms`` that are periodic in three directions; initial charges are kept.
+        """A crystal from ASE ``Atoms`` that are periodic in three directions.
 
-        Mixed sites are read where ASE's own CIF reader left them, in ``info["occupancy"]``.
+        Initial charges, ``info`` and further arrays are kept, the last under ``properties["site_properties"]``;
+        arrays ``isotopes``, ``labels``, ``u_iso`` and ``u_aniso`` become the crystal's. Mixed sites are read where
+        ASE's own CIF reader left them, in ``info["occupancy"]``. Masses, constraints and calculators are not read.
 
         Raises
         ------
@@ -252,7 +265,10 @@ class Crystal(Frozen):
     def to_ase(self) -> Any:
         """This crystal as ASE ``Atoms`` (extra ``ase``).
 
-        A mixed site is one atom of its most abundant species, with all of them in ``info["occupancy"]``.
+        A mixed site is one atom of its most abundant species, with all of them in ``info["occupancy"]``. Charges
+        (unknown ones as 0), isotopes (also as masses), labels, U and site properties become arrays, properties
+        ``info``. Charges, isotopes and U of the other species of a site are left out with a `LossWarning`; declared
+        symmetry stays behind.
         """
         from recipnet.io.adapters import to_ase
 
@@ -260,13 +276,22 @@ class Crystal(Frozen):
 
     @classmethod
     def from_jarvis(cls, atoms: Any) -> Crystal:
-        """A crystal from jarvis-tools ``Atoms``."""
+        """A crystal from jarvis-tools ``Atoms``; ``props``, if any, under ``properties["site_properties"]``."""
         from recipnet.io.adapters import from_jarvis
 
         return from_jarvis(atoms)
 
     def to_jarvis(self) -> Any:
-        """This crystal as jarvis-tools ``Atoms`` (extra ``jarvis``); ordered crystals only."""
+        """This crystal as jarvis-tools ``Atoms`` (extra ``jarvis``); ordered crystals only.
+
+        Charges, isotopes, U and properties other than ``props`` have no place there and are left out with a
+        `LossWarning`; labels and declared symmetry stay behind.
+
+        Raises
+        ------
+        CrystalError
+            Partial occupancies, mixed sites or unknown elements.
+        """
         from recipnet.io.adapters import to_jarvis
 
         return to_jarvis(self)

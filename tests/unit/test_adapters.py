@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import recipnet as rn
-from recipnet.errors import CrystalError, MissingExtraError
+from recipnet.errors import CrystalError, LossWarning, MissingExtraError
 
 NAMES = ["quartz", "rutile", "perovskite", "graphite"]
 CELL = np.array([[4.0, 0, 0], [0.5, 4.2, 0], [-0.3, 0.2, 5.0]])
@@ -130,6 +130,56 @@ def test_jarvis():
     same_atoms(rn.Crystal.from_jarvis(atoms), crystal)
     with pytest.raises(CrystalError, match="ordered"):
         mixed().to_jarvis()
+
+
+def carrying(**columns):
+    fields = {"u_iso": [0.01, 0.02, np.nan], "u_aniso": np.arange(18.0).reshape(3, 6), "charges": [1, -1, 0]}
+    return rn.Crystal(
+        CELL,
+        [1, 8, 13],
+        np.eye(3) / 3,
+        labels=["D1", "O1", "Al1"],
+        properties={"gap": 1.5, "site_properties": {"magmom": [1.0, 0.0, 2.0]}},
+        **{"isotopes": [2, 0, 0], **fields, **columns},
+    )
+
+
+@pytest.mark.parametrize("library", ["pymatgen", "ase"])
+def test_everything_that_a_site_carries_comes_back(library):
+    pytest.importorskip({"pymatgen": "pymatgen.core"}.get(library, library))
+    crystal = carrying()
+    there = getattr(crystal, f"to_{library}")()
+    back = getattr(rn.Crystal, f"from_{library}")(there)
+    same_atoms(back, crystal)
+    for name in ("charges", "isotopes", "u_iso", "u_aniso", "labels", "properties", "site"):
+        assert rn._frozen.same(getattr(back, name), getattr(crystal, name)), name
+
+
+def test_losses_are_told():
+    pytest.importorskip("pymatgen.core")
+    pytest.importorskip("ase")
+    pytest.importorskip("jarvis.core.atoms")
+    with pytest.warns(LossWarning, match="pymatgen has no place for isotopes other than D and T"):
+        carrying(isotopes=[2, 18, 0]).to_pymatgen()
+    assert rn.Crystal.from_ase(carrying(isotopes=[2, 18, 0]).to_ase()).isotopes.tolist() == [2, 18, 0]
+    with pytest.warns(LossWarning, match="jarvis has no place for charges, u_iso, u_aniso, isotopes, properties"):
+        carrying().to_jarvis()
+    shared = rn.Crystal(CELL, [26, 12], np.zeros((2, 3)), occupancies=[0.5, 0.5], site=[0, 0], charges=[3, 2])
+    with pytest.warns(LossWarning, match="charges of the lesser species"):
+        shared.to_ase()
+    shared = rn.Crystal(CELL, [26, 12], np.zeros((2, 3)), occupancies=[0.5, 0.5], site=[0, 0], u_iso=[0.1, 0.2])
+    with pytest.warns(LossWarning, match="u_iso of further species of mixed sites"):
+        shared.to_pymatgen()
+    crystal = rn.Crystal(CELL, [1], [[0, 0, 0]], properties={"site_properties": {"m": [1.0, 2.0]}})
+    for call in (crystal.to_pymatgen, crystal.to_ase):
+        with pytest.raises(CrystalError, match=r"site_properties\['m'\] has 2 values for 1 sites"):
+            call()
+
+
+def test_jarvis_props():
+    pytest.importorskip("jarvis.core.atoms")
+    crystal = rn.Crystal(CELL, [1, 8], np.eye(3)[:2] / 3, properties={"site_properties": {"props": ["a", "b"]}})
+    assert rn.Crystal.from_jarvis(crystal.to_jarvis()) == crystal
 
 
 def test_missing_libraries_are_named(monkeypatch):
