@@ -20,6 +20,8 @@ from recipnet.real_space import Edges, nearest_neighbors, neighbors
 from recipnet.reciprocal import Reflections, reflections
 from recipnet.sample import sample
 from recipnet.symmetry import Operations, SpaceGroup
+from recipnet.symmetry.cells import niggli
+from recipnet.symmetry.search import SymmetryResult, find_symmetry
 
 __all__ = [
     "Crystal",
@@ -29,10 +31,13 @@ __all__ = [
     "ReadReport",
     "Reflections",
     "SpaceGroup",
+    "SymmetryResult",
     "__version__",
     "errors",
+    "find_symmetry",
     "nearest_neighbors",
     "neighbors",
+    "niggli",
     "parse",
     "parse_many",
     "read",

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::operation::{DENOMINATOR, MAX_OPERATIONS, Operation, Operations, fit_denominator};
+use super::operation::{DENOMINATOR, MAX_OPERATIONS, Operation, Operations, fit_denominator, narrow};
 use crate::error::SymmetryError;
+use crate::math::int_det;
 
 /// Largest numerator or denominator of a change of basis.
 const MAX_ENTRY: i32 = 10_080;
@@ -50,7 +51,7 @@ impl ChangeOfBasis {
             shift: shift.map(i64::from),
             shift_denominator: i64::from(shift_denominator),
         };
-        if determinant(&made.matrix) == 0 {
+        if int_det(&made.matrix) == 0 {
             return Err(SymmetryError {
                 message: "a change of basis has an invertible matrix P; the determinant of this one is 0".into(),
                 value,
@@ -187,7 +188,7 @@ impl Frame {
                     m[a][c] * m[b][d] - m[a][d] * m[b][c]
                 })
             }),
-            determinant: determinant(m),
+            determinant: int_det(m),
         }
     }
 
@@ -264,14 +265,6 @@ fn collect(found: Vec<Rational>) -> Result<Operations, SymmetryError> {
     Operations::new(operations, denominator as i16)
 }
 
-fn narrow(rotation: &[[i64; 3]; 3]) -> Option<[[i8; 3]; 3]> {
-    let mut out = [[0; 3]; 3];
-    for (entry, wide) in out.as_flattened_mut().iter_mut().zip(rotation.as_flattened()) {
-        *entry = i8::try_from(*wide).ok()?;
-    }
-    Some(out)
-}
-
 fn too_many() -> SymmetryError {
     SymmetryError {
         message: format!("the new cell has more than {MAX_OPERATIONS} operations; choose a smaller one"),
@@ -281,11 +274,6 @@ fn too_many() -> SymmetryError {
 
 fn multiply<T: Copy + Into<i128>>(a: &[[T; 3]; 3], b: &[[i64; 3]; 3]) -> [[i128; 3]; 3] {
     std::array::from_fn(|i| std::array::from_fn(|j| (0..3).map(|k| a[i][k].into() * i128::from(b[k][j])).sum()))
-}
-
-fn determinant(m: &[[i64; 3]; 3]) -> i64 {
-    m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])
-        + m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0])
 }
 
 fn gcd(a: i128, b: i128) -> i128 {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::group;
 use super::xyz::{ParsedOperation, parse_xyz};
 use crate::error::SymmetryError;
+use crate::math::{IntMat3, unimodular_inverse};
 
 /// Denominator of translations when nothing finer is listed: covers all tabulated settings and shifts by 1/8 and 1/24.
 pub const DENOMINATOR: i16 = 24;
@@ -58,16 +59,8 @@ impl Operation {
     /// The operation that undoes this one: `(W^-1 | -W^-1 w)`; None where an entry leaves the range of i8.
     #[must_use]
     pub fn inverse(&self, denominator: i16) -> Option<Self> {
-        let m = &self.rotation;
-        let determinant = determinant(m);
-        let mut rotation = [[0i8; 3]; 3];
-        for i in 0..3 {
-            for j in 0..3 {
-                let (a, b, c, d) = ((j + 1) % 3, (j + 2) % 3, (i + 1) % 3, (i + 2) % 3);
-                let minor = i32::from(m[a][c]) * i32::from(m[b][d]) - i32::from(m[a][d]) * i32::from(m[b][c]);
-                rotation[i][j] = i8::try_from(minor * determinant).ok()?;
-            }
-        }
+        let back = unimodular_inverse(&self.rotation.map(|row| row.map(i64::from)));
+        let rotation = narrow(&back)?;
         let back = Self {
             rotation,
             translation: [0; 3],
@@ -376,6 +369,15 @@ impl Operations {
             .map(|operation| write_xyz(operation, self.denominator))
             .collect()
     }
+}
+
+/// The matrix as it is stored, if its entries are small enough.
+pub(super) fn narrow(matrix: &IntMat3) -> Option<[[i8; 3]; 3]> {
+    let mut out = [[0; 3]; 3];
+    for (entry, wide) in out.as_flattened_mut().iter_mut().zip(matrix.as_flattened()) {
+        *entry = i8::try_from(*wide).ok()?;
+    }
+    Some(out)
 }
 
 fn too_large(one: &Operation, denominator: i16) -> SymmetryError {

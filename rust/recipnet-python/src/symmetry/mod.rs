@@ -1,5 +1,7 @@
 //! Symmetry operations and space groups between texts, arrays and the core.
 
+mod search;
+
 use numpy::{IntoPyArray, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 use recipnet_core::error::{Error, SymmetryError};
@@ -27,7 +29,9 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(space_group_of_symbol, module)?)?;
     module.add_function(wrap_pyfunction!(space_group_of_hall, module)?)?;
     module.add_function(wrap_pyfunction!(space_group_of_operations, module)?)?;
-    module.add_function(wrap_pyfunction!(space_group_symbols, module)?)
+    module.add_function(wrap_pyfunction!(space_group_symbols, module)?)?;
+    module.add_function(wrap_pyfunction!(search::find_symmetry, module)?)?;
+    module.add_function(wrap_pyfunction!(search::niggli_matrix, module)?)
 }
 
 /// The arrays of a list of operations.
