@@ -10,10 +10,8 @@ import pytest
 import recipnet as rn
 from recipnet.errors import ArgumentError, CrystalError, LimitError, SymmetryError
 
-SAMPLES = (
-    "caesium_chloride copper diamond fluorite graphite halite iron magnesium perovskite quartz rutile silicon "
-    "sphalerite wurtzite"
-).split()  # fmt: skip
+SAMPLES = ["caesium_chloride", "copper", "diamond", "fluorite", "graphite", "halite", "iron", "magnesium"]
+SAMPLES += ["perovskite", "quartz", "rutile", "silicon", "sphalerite", "wurtzite"]
 
 
 def mixed() -> rn.Crystal:
@@ -278,7 +276,7 @@ def test_refused():
         rn.find_symmetry(one, 1.0)
     with pytest.raises(SymmetryError, match="too large for its cell"):
         rn.find_symmetry(rn.Crystal(np.diag([1000.0, 3.0, 1.0]), [14], [[0, 0, 0]]), 0.08)
-    with pytest.raises(SymmetryError, match="rows 0 and 1, of one kind, lie 0.000"):
+    with pytest.raises(SymmetryError, match="rows 0 and 1, of one kind, lie 0"):
         rn.find_symmetry(rn.Crystal(cube, [14, 14], [[0, 0, 0], [0, 0, 1]]))
     with pytest.raises(CrystalError, match="share a site"):
         rn.find_symmetry(rn.Crystal(cube, [14, 15], [[0, 0, 0], [0, 0, 0.5]], site=[3, 3]))

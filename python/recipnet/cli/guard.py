@@ -62,11 +62,14 @@ def _is_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
+def printable(text: str) -> str:
+    """Text that may come from a file, without the control characters that would reach the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
 def say(text: str) -> None:
     """A line on standard error, safe for a terminal."""
-    # text from files reaches this line: keep control characters away from the terminal
-    safe = "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
-    print(safe, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def new_app(help_text: str) -> typer.Typer:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from recipnet.cli import symmetry_command
 from recipnet.cli.guard import USER, exit_codes, new_app, say
 
 app = new_app("Crystals in, numbers out. Training and predicting: recipnet-train, recipnet-predict.")
@@ -111,3 +112,6 @@ def models(debug: _Debug = False) -> None:
             count = sum(p.numel() for p in registry.build(name).parameters())
             modes = ", ".join(registry.modes(name))
             print(f"{name:<12} {count:>10,} parameters  modes: {modes}  [{registry.paper(name)}]")
+
+
+app.command(name="symmetry", help=symmetry_command.HELP)(symmetry_command.symmetry)

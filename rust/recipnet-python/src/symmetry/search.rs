@@ -11,7 +11,7 @@ use crate::arrays::{BatchArrays, compute, cube, slice, table, vector};
 
 /// Symmetry of every crystal: per crystal, per row, per operation (with `operation_offsets`), and two cells.
 #[pyfunction]
-#[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
+#[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // Flat arrays and scalars are the contract with Python.
 pub fn find_symmetry<'py>(
     py: Python<'py>,
     lattices: PyReadonlyArray3<'py, f64>,
@@ -59,10 +59,10 @@ pub fn find_symmetry<'py>(
             .collect();
         symmetry::find_symmetry(&rows, &options, threads)
     })?;
-    to_dict(py, found)
+    to_dict(py, &found)
 }
 
-fn to_dict(py: Python<'_>, found: Vec<FoundSymmetry>) -> PyResult<Bound<'_, PyDict>> {
+fn to_dict(py: Python<'_>, found: &[FoundSymmetry]) -> PyResult<Bound<'_, PyDict>> {
     let out = PyDict::new(py);
     let each = |of: fn(&FoundSymmetry) -> i64| vector(py, found.iter().map(of).collect::<Vec<_>>());
     out.set_item("number", each(|one| i64::from(one.number)))?;
@@ -104,16 +104,18 @@ fn to_dict(py: Python<'_>, found: Vec<FoundSymmetry>) -> PyResult<Bound<'_, PyDi
         "site_multiplicity",
         vector(py, found.iter().flat_map(|one| &one.multiplicity).copied().collect()),
     )?;
-    out.set_item("standard", cells(py, found.iter().map(|one| &one.standard).collect())?)?;
+    out.set_item(
+        "standard",
+        cells(py, &found.iter().map(|one| &one.standard).collect::<Vec<_>>())?,
+    )?;
     out.set_item(
         "primitive",
-        cells(py, found.iter().map(|one| &one.primitive).collect())?,
+        cells(py, &found.iter().map(|one| &one.primitive).collect::<Vec<_>>())?,
     )?;
     Ok(out)
 }
 
-#[allow(clippy::needless_pass_by_value)]
-fn cells<'py>(py: Python<'py>, found: Vec<&FoundCell>) -> PyResult<Bound<'py, PyDict>> {
+fn cells<'py>(py: Python<'py>, found: &[&FoundCell]) -> PyResult<Bound<'py, PyDict>> {
     let out = PyDict::new(py);
     out.set_item("lattices", cube(py, found.iter().map(|one| one.lattice).collect())?)?;
     out.set_item("matrix", cube(py, found.iter().map(|one| one.matrix).collect())?)?;
