@@ -62,7 +62,7 @@ pub fn find_symmetry<'py>(
     to_dict(py, &found)
 }
 
-fn to_dict(py: Python<'_>, found: &[FoundSymmetry]) -> PyResult<Bound<'_, PyDict>> {
+fn to_dict<'py>(py: Python<'py>, found: &[FoundSymmetry]) -> PyResult<Bound<'py, PyDict>> {
     let out = PyDict::new(py);
     let each = |of: fn(&FoundSymmetry) -> i64| vector(py, found.iter().map(of).collect::<Vec<_>>());
     out.set_item("number", each(|one| i64::from(one.number)))?;
