@@ -63,6 +63,29 @@ def test_symmetry_that_does_not_hold_is_told_and_left(tmp_path):
     rn.write(broken, tmp_path / "b.cif", symmetry=False)
 
 
+@pytest.mark.parametrize("column", ["charges", "occupancies", "isotopes", "u_iso", "labels"])
+def test_rows_that_differ_are_no_images_of_each_other(tmp_path, column):
+    fields = rn.sample("quartz").__getstate__()
+    values = {
+        "charges": np.array([4.0] * 3 + [-2.0] * 5 + [-1.0]),
+        "occupancies": np.array([1.0] * 8 + [0.5]),
+        "isotopes": np.array([0] * 9, dtype=np.uint16),
+        "u_iso": np.array([0.01] * 8 + [0.02]),
+        "labels": ("Si",) * 3 + ("O",) * 5 + ("P",),
+    }[column]
+    if column == "isotopes":
+        fields["numbers"] = np.array([14] * 3 + [1] * 6, dtype=np.uint8)
+        values[8] = 2
+    crystal = rn.Crystal._make(**{**fields, column: values})
+    with pytest.warns(LossWarning, match="written in P 1"):
+        rn.write(crystal, tmp_path / "a.cif")
+    back = getattr(rn.read(tmp_path / "a.cif"), column)
+    if column == "labels":
+        assert back[8] == "P"
+    else:
+        assert np.array_equal(back, values)
+
+
 def test_labels_are_unique_in_a_cif(tmp_path):
     quartz = rn.sample("quartz")
     rn.write(quartz, tmp_path / "a.cif", symmetry=False)
@@ -225,7 +248,15 @@ def test_losses_are_told(tmp_path):
 
 
 def test_properties_come_back_from_extxyz(tmp_path):
-    properties = {"energy": -1.5, "n": 3, "name": 'a "b" = c', "text7": "7", "flag": False, "two words": "x"}
+    properties = {
+        "energy": -1.5,
+        "n": 3,
+        "name": 'a "b" = c',
+        "text7": "7",
+        "flag": False,
+        "two words": "x",
+        "lines": "a\nb",
+    }
     properties["site_properties"] = {"forces": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.5]], "tag": [1.0, 2.0]}
     rn.write(plain(properties=properties), tmp_path / "a.xyz")
     assert rn.read(tmp_path / "a.xyz").properties == {"id": "OSr", **properties}

@@ -20,12 +20,12 @@ class Ids:
 
 
 class CompactIds:
-    """Hashes of ids in a table of 8-byte cells, at most half full: no growth before a million ids, then by doubling.
+    """Hashes of ids in a table of 8-byte cells, at most 3/4 full: no growth before a million ids, then by doubling.
 
     Two ids of one 64-bit hash would be taken for one: for a million ids the chance is below 1e-7.
     """
 
-    def __init__(self, cells: int = 1 << 21) -> None:
+    def __init__(self, cells: int = 1_400_000) -> None:
         self._table = array("Q", bytes(8 * cells))
         self._used = 0
 
@@ -36,7 +36,7 @@ class CompactIds:
         if not _put(self._table, value):
             return "an earlier one"
         self._used += 1
-        if 2 * self._used > len(self._table):
+        if 4 * self._used > 3 * len(self._table):
             larger = array("Q", bytes(16 * len(self._table)))
             for known in self._table:
                 if known:
@@ -47,11 +47,11 @@ class CompactIds:
 
 def _put(table: array[int], value: int) -> bool:
     """Place a value by linear probing; False if it is there already."""
-    mask = len(table) - 1
-    cell = value & mask
+    size = len(table)
+    cell = value % size
     while table[cell]:
         if table[cell] == value:
             return False
-        cell = (cell + 1) & mask
+        cell = (cell + 1) % size
     table[cell] = value
     return True

@@ -61,7 +61,7 @@ def stream(
 
     Notes
     -----
-    An id that was given before is an error here too. Ids are remembered as 64-bit hashes, 16 MiB for the first
+    An id that was given before is an error here too. Ids are remembered as 64-bit hashes, 11 MiB for the first
     million, so that two different ones are taken for one with a chance below 1e-7 in a million.
 
     Examples
