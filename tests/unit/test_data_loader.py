@@ -271,7 +271,12 @@ SCRIPT = """
     [
         ("iterator = iter(loader); next(iterator); raise SystemExit(3)", 3),
         ("for _ in loader: raise RuntimeError('stop')", 1),
-        ("import signal, os\nfor _ in loader: os.kill(os.getpid(), signal.SIGINT)", -2),
+        (
+            # A parent that ignores the signal hands that down: a job in a shell's background does.
+            "import signal, os\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "for _ in loader: os.kill(os.getpid(), signal.SIGINT)",
+            -2,
+        ),
         ("import threading\nt = threading.Thread(target=lambda: list(loader)); t.start()", 0),
     ],
 )

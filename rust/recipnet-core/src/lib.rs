@@ -5,7 +5,7 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | 5 | [`featurize`] |
-//! | 4 | [`neighbors`], [`reciprocal`] |
+//! | 4 | [`neighbors`], [`reciprocal`], [`fourier`] |
 //! | 3 | [`cif`], [`cif_write`], [`poscar`], [`extxyz`], [`batch`] |
 //! | 2 | [`crystal`], [`symmetry`] and on it [`structure`] (what a file holds), [`lines`] (texts made of lines) |
 //! | 1 | [`lattice`], [`elements`] |
@@ -33,7 +33,9 @@ pub mod elements;
 pub mod error;
 pub mod extxyz;
 pub mod featurize;
-pub mod format;
+//! | 4 | [`neighbors`], [`reciprocal`], [`fourier`] |
+//! | 3 | [`cif`], [`cif_write`], [`poscar`], [`extxyz`], [`batch`] |
+//! | 2 | [`crystal`], [`symmetry`] and on it [`structure`] (what a file holds), [`lines`] (texts made of lines) |
 pub mod lattice;
 pub mod lines;
 pub mod math;

@@ -145,6 +145,32 @@ pub fn triangular(m: &Mat3) -> Mat3 {
     [[ax.abs(), dot(m[0], y), dot(m[0], z)], [0.0, b, bz], [0.0, 0.0, c]]
 }
 
+/// The triangular frame (see [`triangular`]) whose rows have the scalar products `metric`; None if it has none.
+#[must_use]
+pub fn frame_of_metric(metric: &Mat3) -> Option<Mat3> {
+    let zz = metric[2][2].sqrt();
+    let (yz, xz) = (metric[1][2] / zz, metric[0][2] / zz);
+    let yy = (metric[1][1] - yz * yz).sqrt();
+    let xy = (metric[0][1] - xz * yz) / yy;
+    let xx = (metric[0][0] - xy * xy - xz * xz).sqrt();
+    // NaN where the metric is not positive definite.
+    (xx > 0.0 && yy > 0.0 && zz > 0.0).then_some([[xx, xy, xz], [0.0, yy, yz], [0.0, 0.0, zz]])
+}
+
+/// `(cos, sin)` of a turn of `x` full circles, exact at multiples of a quarter.
+#[must_use]
+#[inline]
+pub fn cis_turns(x: f64) -> (f64, f64) {
+    let quarters = (4.0 * x).round();
+    let (sin, cos) = ((x - 0.25 * quarters) * std::f64::consts::TAU).sin_cos();
+    match (quarters as i64) & 3 {
+        0 => (cos, sin),
+        1 => (-sin, cos),
+        2 => (-cos, -sin),
+        _ => (sin, -cos),
+    }
+}
+
 /// A float that results are handed out in.
 pub trait Real: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 'static {
     /// Nearest value of this type.
@@ -208,6 +234,41 @@ mod tests {
         for r in 0..3 {
             assert_eq!(int_row_times(m[r], &inverse), INT_IDENTITY[r]);
         }
+    }
+
+    #[test]
+    fn turns_are_exact_at_quarters_and_close_elsewhere() {
+        for (x, expected) in [
+            (0.0, (1.0, 0.0)),
+            (0.25, (0.0, 1.0)),
+            (-0.5, (-1.0, 0.0)),
+            (2.75, (0.0, -1.0)),
+        ] {
+            let (cos, sin) = cis_turns(x);
+            assert_eq!((cos, sin), expected, "{x}");
+        }
+        for i in -40..40 {
+            let x = f64::from(i) / 17.0;
+            let (cos, sin) = cis_turns(x);
+            let angle = x * std::f64::consts::TAU;
+            assert!(
+                (cos - angle.cos()).abs() < 3e-15 && (sin - angle.sin()).abs() < 3e-15,
+                "{x}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_metric_gives_its_frame() {
+        let m = [[1.0, 2.0, 3.0], [-1.0, 0.5, 4.0], [2.0, 2.0, -1.0]];
+        let metric: Mat3 = std::array::from_fn(|i| std::array::from_fn(|j| dot(m[i], m[j])));
+        let frame = frame_of_metric(&metric).unwrap();
+        for i in 0..3 {
+            for j in 0..3 {
+                assert!((dot(frame[i], frame[j]) - metric[i][j]).abs() < 1e-12);
+            }
+        }
+        assert!(frame_of_metric(&[[1.0, 2.0, 0.0], [2.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).is_none());
     }
 
     #[test]

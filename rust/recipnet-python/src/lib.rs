@@ -6,6 +6,7 @@ mod cuda;
 mod elements;
 mod error;
 mod featurize;
+mod fourier;
 mod geometry;
 mod symmetry;
 mod texts;
@@ -23,6 +24,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(texts::read_texts, module)?)?;
     module.add_function(wrap_pyfunction!(write::write_texts, module)?)?;
     featurize::register(module)?;
+    fourier::register(module)?;
     geometry::register(module)?;
     symmetry::register(module)
 }

@@ -10,9 +10,27 @@ pub const BOUNDARY_TOLERANCE: f64 = 1e-9;
 ///
 /// With `half`, one of each pair +-h: the one whose first non-zero index is positive.
 pub fn rows(lattice: &Lattice, d_min: f64, half: bool, mut visit: impl FnMut(i32, i32, i32, i32)) {
-    let frame: Mat3 = triangular(lattice.reciprocal());
+    let frame = triangular(lattice.reciprocal());
+    lines(&frame, (1.0 + BOUNDARY_TOLERANCE) / d_min, half, |h, k, from, to| {
+        if h == 0 && k == 0 {
+            if !half && from < 0 {
+                visit(0, 0, from, -1);
+            }
+            if to > 0 {
+                visit(0, 0, 1, to);
+            }
+        } else if from <= to {
+            visit(h, k, from, to);
+        }
+    });
+}
+
+/// Visit every line (h, k, l from .. to) of the ball `|h @ frame| <= radius`, empty ones too, in rising order.
+///
+/// The frame is triangular as `math::triangular` makes it. With `half`, only lines with h > 0, or h = 0 and k >= 0.
+#[inline]
+pub(crate) fn lines(frame: &Mat3, radius: f64, half: bool, mut visit: impl FnMut(i32, i32, i32, i32)) {
     let inverse = [0, 1, 2].map(|a| 1.0 / frame[a][a]);
-    let radius = (1.0 + BOUNDARY_TOLERANCE) / d_min;
     let square = radius * radius;
     let h_max = floor_int(radius * inverse[0]);
     for h in if half { 0 } else { -h_max }..=h_max {
@@ -28,17 +46,9 @@ pub fn rows(lattice: &Lattice, d_min: f64, half: bool, mut visit: impl FnMut(i32
             let y = y0 + t * frame[1][1];
             let z = z0 + t * frame[1][2];
             let reach = (left - y * y).max(0.0).sqrt();
-            let mut from = ceil_int((-reach - z) * inverse[2]);
+            let from = ceil_int((-reach - z) * inverse[2]);
             let to = floor_int((reach - z) * inverse[2]);
-            if h == 0 && k == 0 {
-                if !half && from < 0 {
-                    visit(0, 0, from as i32, -1);
-                }
-                from = 1;
-            }
-            if from <= to {
-                visit(h as i32, k as i32, from as i32, to as i32);
-            }
+            visit(h as i32, k as i32, from as i32, to as i32);
         }
     }
 }

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use super::operation::{MAX_OPERATIONS, Operation};
 use crate::error::SymmetryError;
 
-/// Whether the operations, taken as a set, form a group modulo lattice translations; if not, why.
+/// Some of the operations, of which all others are products; where they form no group modulo lattice translations, why.
 ///
-/// Generators are taken greedily from the list; each new one multiplies the subgroup found so far by whole cosets
+/// They are taken greedily from the list; each new one multiplies the subgroup found so far by whole cosets
 /// (Dimino), so that a subgroup never grows past the list and the work stays near n log n.
-pub fn check(operations: &[Operation], denominator: i16) -> Result<(), SymmetryError> {
+pub fn generators(operations: &[Operation], denominator: i16) -> Result<Vec<Operation>, SymmetryError> {
     let listed: HashSet<Operation> = operations.iter().copied().collect();
     let refuse = |what: String, value: String| SymmetryError {
         message: format!(
@@ -71,7 +71,7 @@ pub fn check(operations: &[Operation], denominator: i16) -> Result<(), SymmetryE
             }
         }
     }
-    Ok(())
+    Ok(generators)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Space-group operations: exact integers and rationals, from text and back.
 
+mod atoms;
 mod basis;
 mod group;
 mod guard;
@@ -10,6 +11,7 @@ mod space_group;
 mod table;
 mod xyz;
 
+pub use atoms::equivalent_atoms;
 pub use basis::ChangeOfBasis;
 pub use hall::parse_hall;
 pub use operation::{DENOMINATOR, MAX_DENOMINATOR, MAX_OPERATIONS, Operation, Operations, Tidied};

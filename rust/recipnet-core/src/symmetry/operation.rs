@@ -277,7 +277,7 @@ impl Operations {
     /// # Errors
     /// A list that is no group.
     pub fn check_group(&self) -> Result<(), SymmetryError> {
-        group::check(&self.operations, self.denominator)
+        group::generators(&self.operations, self.denominator).map(drop)
     }
 
     /// Row by row `self` after `first`; a list of one goes with every row of the other.
