@@ -12,6 +12,7 @@ from recipnet import errors
 from recipnet._core import __version__
 from recipnet.batch import CrystalBatch
 from recipnet.crystal import Crystal
+from recipnet.fourier import FourierBasis, FourierFeatures, fourier_basis, fourier_features
 from recipnet.io.read import parse, parse_many, read, read_many
 from recipnet.io.report import ReadReport
 from recipnet.io.stream import stream
@@ -27,6 +28,8 @@ __all__ = [
     "Crystal",
     "CrystalBatch",
     "Edges",
+    "FourierBasis",
+    "FourierFeatures",
     "Operations",
     "ReadReport",
     "Reflections",
@@ -35,6 +38,8 @@ __all__ = [
     "__version__",
     "errors",
     "find_symmetry",
+    "fourier_basis",
+    "fourier_features",
     "nearest_neighbors",
     "neighbors",
     "niggli",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from recipnet.plot.basis import invariant_functions, orbits
 from recipnet.plot.learning_curve import learning_curve
 from recipnet.plot.parity import Parity, parity
 
-__all__ = ["Parity", "learning_curve", "parity"]
+__all__ = ["Parity", "invariant_functions", "learning_curve", "orbits", "parity"]

@@ -33,9 +33,8 @@ pub mod elements;
 pub mod error;
 pub mod extxyz;
 pub mod featurize;
-//! | 4 | [`neighbors`], [`reciprocal`], [`fourier`] |
-//! | 3 | [`cif`], [`cif_write`], [`poscar`], [`extxyz`], [`batch`] |
-//! | 2 | [`crystal`], [`symmetry`] and on it [`structure`] (what a file holds), [`lines`] (texts made of lines) |
+pub mod fourier;
+pub mod format;
 pub mod lattice;
 pub mod lines;
 pub mod math;

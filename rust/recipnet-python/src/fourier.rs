@@ -5,30 +5,23 @@ use std::sync::Arc;
 use numpy::{Element, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use recipnet_core::error::{Error, Result};
+use recipnet_core::error::Result;
 use recipnet_core::fourier::{
     self as core, AlignedRouting, CrystalGroup, FeatureOptions, FourierBasis as Basis, FourierFeatures, Kind, Lane,
     Truncation,
 };
 use recipnet_core::lattice::Lattice;
-use recipnet_core::symmetry::{self, Operation, Operations};
+use recipnet_core::symmetry::{self, Operations};
 
 use crate::arrays::{BatchArrays, compute, matrices, rows, slice, table, vector};
-use crate::error::CoreError;
 use crate::geometry::keyword;
-use crate::symmetry::{Arrays, to_arrays};
+use crate::symmetry::{Arrays, from_arrays, to_arrays};
 
 /// Rotations, translations and denominator, as Python holds them.
 pub type OperationsArrays<'py> = (PyReadonlyArray3<'py, i8>, PyReadonlyArray2<'py, i16>, i16);
 
 fn operations(arrays: &OperationsArrays<'_>) -> PyResult<Operations> {
-    let (rotations, translations, denominator) = arrays;
-    let list = matrices("rotations", rotations)?
-        .iter()
-        .zip(rows("translations", translations)?)
-        .map(|(&rotation, &translation)| Operation { rotation, translation })
-        .collect();
-    Operations::new(list, *denominator).map_err(|error| CoreError(Error::Symmetry(error)).into())
+    from_arrays(&arrays.0, &arrays.1, arrays.2)
 }
 
 /// A basis that several Python objects may share.

@@ -155,7 +155,7 @@ impl FourierBasis {
             let place = modes.position(negative).unwrap_or(orbit.first as usize);
             let centric = links.orbit[place] == number;
             // Restricted phase of c_h0 for real functions: -(h0 w) / 2 modulo 1/2, over twice the denominator.
-            let turned = (denominator - links.phase[place] as i32) % denominator;
+            let turned = (denominator - i32::from(links.phase[place])) % denominator;
             basis.centric.push(centric);
             basis.alpha.push(if centric { turned as i16 } else { 0 });
             basis.partner.push(if centric {

@@ -300,7 +300,7 @@ impl<T: Lane> Tables<T> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn wave(&self, rows: [u32; 3]) -> Wave<T> {
         let [x, y, z] = [0, 1, 2].map(|axis| &self.axes[axis][rows[axis] as usize]);
         let mut out = *z;
