@@ -1,8 +1,10 @@
-"""The Python blocks of every page in docs/ run as they stand, one page after the other in one namespace each."""
+"""The Python blocks of every page in docs/ run as they stand, a page in one namespace and a folder with three CIFs."""
 
 from __future__ import annotations
 
 import re
+import shutil
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ PAGES = sorted(page for page in DOCS.rglob("*.md") if "```python\n" in page.read
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_blocks_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "cifs").mkdir()
+    for name in ("quartz", "iron", "rutile"):
+        shutil.copy(str(resources.files("recipnet.samples") / f"{name}.cif"), tmp_path / "cifs")
     text = page.read_text(encoding="utf-8")
     namespace: dict[str, object] = {}
     for found in re.finditer(r"```python\n(.*?)```", text, flags=re.DOTALL):

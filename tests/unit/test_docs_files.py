@@ -1,4 +1,4 @@
-"""The examples of docs/files.md run in order, and its formats are those that exist."""
+"""The commands of docs/files.md run, and its formats are those that exist."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import re
 import shutil
 from importlib import resources
 from pathlib import Path
-
-import pytest
 
 from recipnet.io import sources
 
@@ -22,18 +20,6 @@ def prepare(folder: Path) -> None:
     (folder / "cifs").mkdir()
     for name in ("quartz", "iron", "rutile"):
         shutil.copy(str(resources.files("recipnet.samples") / f"{name}.cif"), folder / "cifs")
-
-
-def test_python_examples(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("pymatgen.core")
-    pytest.importorskip("ase")
-    prepare(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for example in blocks("python"):
-        exec(compile(example, "docs/files.md", "exec"), names)
-    assert "read 3 of 3" in capsys.readouterr().out
-    assert names["ok"] == 3
 
 
 def test_console_examples(tmp_path, monkeypatch):
