@@ -79,7 +79,7 @@ def parallelism() -> dict[str, Any]: ...
 
 # cif and symmetry
 def read_cifs(
-    sources: list[str] | list[bytes],
+    sources: list[Any],
     are_paths: bool,
     *,
     index: int = 0,

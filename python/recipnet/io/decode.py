@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recipnet import _core
+from recipnet._lazy import LazyList, split_texts
 from recipnet.batch import CrystalBatch
 from recipnet.crystal import ReadWarning, Source
 from recipnet.errors import LimitError, ReadError, RecipnetError
@@ -23,30 +24,50 @@ class Decoded(NamedTuple):
 
 
 def decode_cifs(
-    sources: list[str] | list[bytes],
+    sources: list[Any],
     ids: Sequence[str],
-    paths: Sequence[str | None],
+    paths: Sequence[str | None] | None,
     options: Options,
     threads: int | None,
+    *,
+    are_paths: bool = False,
 ) -> Decoded:
-    """Read CIF files (``sources`` are paths) or texts (bytes) in parallel.
+    """Read CIF texts (str or bytes), or files where ``are_paths``, in parallel.
 
-    ``paths`` says where texts come from, for messages and `Crystal.source`.
+    ``paths`` says where texts come from, for messages and `Crystal.source`; None where they come from nowhere.
     """
-    are_paths = bool(sources) and isinstance(sources[0], str)
     found = _core.read_cifs(sources, are_paths, threads=threads, **options.core)
     places = found["source_index"]
     order = places.tolist()
+    count = len(order)
+    labels, blocks = found["labels"], found["blocks"]
+    warnings: list[tuple[ReadWarning, ...]] = [()] * count
+    for place, some in found["warnings"]:
+        warnings[place] = tuple(map(ReadWarning._make, some))
+    properties: list[dict[str, Any]] = [{} for _ in order]
+    for place, assembly, group in found["disorder"]:
+        kept = {"disorder_assembly": split_texts(*assembly), "disorder_group": split_texts(*group)}
+        properties[place] = {"site_properties": kept}
+    declared = [_symmetry(*one) for one in found["symmetry"]]
+
+    def sources_of() -> list[Source | None]:
+        whence = [None] * count if paths is None else [paths[place] for place in order]
+        return list(map(Source, whence, split_texts(*blocks)))
+
     batch = CrystalBatch._make(
         **{name: found[name] for name in _ARRAYS},
-        labels=found["labels"] if any(found["labels"]) else None,
-        ids=[ids[place] for place in order],
+        labels=LazyList(len(found["numbers"]), lambda: split_texts(*labels)) if labels[0] else None,
+        ids=list(ids) if count == len(sources) else [ids[place] for place in order],
         source_index=places,
-        symmetry=_symmetries(found["symmetry"]),
-        warnings=[tuple(map(ReadWarning._make, one)) if one else () for one in found["warnings"]],
-        source=[Source(paths[place], block) for place, block in zip(order, found["blocks"], strict=True)],
+        symmetry=[declared[place] for place in found["symmetry_index"]],
+        warnings=warnings,
+        source=LazyList(count, sources_of),
+        properties=properties,
     )
-    errors = {place: error if are_paths else _located(error, paths[place]) for place, error in found["failures"]}
+    errors = {
+        place: error if are_paths or paths is None else _located(error, paths[place])
+        for place, error in found["failures"]
+    }
     return Decoded(batch, errors)
 
 
@@ -110,23 +131,12 @@ _ARRAYS = (
 )
 
 
-def _symmetries(declared: Sequence[dict[str, Any] | None]) -> list[DeclaredSymmetry | None]:
-    # Most files of a set list the same operations: equal ones are made once and shared, since they are frozen.
-    known: dict[Any, Operations] = {}
-    result: list[DeclaredSymmetry | None] = []
-    for one in declared:
-        if one is None or not any(value is not None for value in one.values()):
-            result.append(None)
-            continue
-        operations = None
-        if one["operations"] is not None:
-            rotations, translations, denominator = one["operations"]
-            key = (rotations.tobytes(), translations.tobytes(), denominator)
-            operations = known.get(key)
-            if operations is None:
-                operations = known[key] = Operations(rotations, translations, denominator)
-        result.append(DeclaredSymmetry(operations, one["hall_symbol"], one["hm_symbol"], one["number"]))
-    return result
+def _symmetry(
+    operations: tuple[Any, ...] | None, hall_symbol: str | None, hm_symbol: str | None, number: int | None
+) -> DeclaredSymmetry | None:
+    if operations is None and hall_symbol is None and hm_symbol is None and number is None:
+        return None
+    return DeclaredSymmetry(None if operations is None else Operations(*operations), hall_symbol, hm_symbol, number)
 
 
 def _located(error: RecipnetError, path: str | None) -> RecipnetError:

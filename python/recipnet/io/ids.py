@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 
 
 class Ids:
     """Every id with where it came from."""
 
     def __init__(self) -> None:
-        self._owners: dict[str, str] = {}
+        self._owners: dict[str, str | int] = {}
 
     def claim(self, id: str, where: str) -> str | None:
         """None for a new id, which is taken from now on; otherwise where it was before."""
         owner = self._owners.get(id)
         if owner is None:
             self._owners[id] = where
-        return owner
+        return f"index {owner}" if isinstance(owner, int) else owner
+
+    def claim_all(self, ids: Sequence[str], first: int) -> bool:
+        """Take all of ``ids``, which stand at index ``first`` and on; False, and none taken, if one was used before."""
+        new = dict(zip(ids, range(first, first + len(ids)), strict=True))
+        if len(new) < len(ids) or not self._owners.keys().isdisjoint(new):
+            return False
+        self._owners.update(new)
+        return True
 
 
 class CompactIds:
@@ -28,6 +37,10 @@ class CompactIds:
     def __init__(self, cells: int = 1_400_000) -> None:
         self._table = array("Q", bytes(8 * cells))
         self._used = 0
+
+    def claim_all(self, ids: Sequence[str], first: int) -> bool:
+        """None is taken: they are claimed one by one."""
+        return False
 
     def claim(self, id: str, where: str) -> str | None:
         """As `Ids.claim`, but the answer does not say where."""

@@ -81,12 +81,36 @@ class Reader:
                 yield from self._flush(when_full=True)
         yield from self._flush()
 
-    def texts(self, texts: Iterable[Any], ids: Sequence[str] | None, format: str) -> Iterator[Piece]:
+    def texts(self, texts: Sequence[Any], ids: Sequence[str] | None, format: str) -> Iterator[Piece]:
         """Pieces of texts of one format, in order; without ``ids`` their places are the ids."""
-        for place, text in enumerate(texts):
-            self._text(str(place) if ids is None else ids[place], None, format, text)
-            yield from self._flush(when_full=True)
-        yield from self._flush()
+        for start in range(0, len(texts), _PIECE_COUNT):
+            part = texts[start : start + _PIECE_COUNT]
+            names = list(map(str, range(start, start + len(part)))) if ids is None else ids[start : start + len(part)]
+            piece = self._plain_texts(part, names, ids is None) if format == "cif" else None
+            if piece is not None:
+                yield piece
+                continue
+            for name, text in zip(names, part, strict=True):
+                self._text(name, None, format, text)
+                yield from self._flush(when_full=True)
+            yield from self._flush()
+
+    def _plain_texts(self, texts: Sequence[Any], ids: Sequence[str], numbered: bool) -> Piece | None:
+        """The piece of CIF texts with ids of their own, with no work per text; None where there is more to it."""
+        if not set(map(type, texts)) <= {str, bytes} or sum(map(len, texts)) > _PIECE_BYTES:
+            return None
+        if not numbered and not self._ids.claim_all(ids, self._count):
+            return None
+        try:
+            batch, errors = decode_cifs(list(texts), ids, None, self._options, self._threads)
+        except UnicodeEncodeError:
+            data = [_encoded(text) if isinstance(text, str) else text for text in texts]
+            batch, errors = decode_cifs(data, ids, None, self._options, self._threads)
+        first = self._count
+        self._count += len(texts)
+        if first:
+            batch.source_index[:] += first
+        return Piece(batch, [Failure(first + place, ids[place], None, error) for place, error in errors.items()])
 
     def _take(self, id: str, path: str | None) -> int | None:
         """The index of the next thing; None, and a failure, if its id was used before."""
@@ -135,8 +159,7 @@ class Reader:
         if index is None:
             return
         if isinstance(text, str):
-            # Lone surrogates (undecodable bytes of a file) go back to the bytes they were.
-            text = text.encode("utf-8", "surrogateescape")
+            text = _encoded(text)
         if not isinstance(text, (bytes, bytearray, memoryview)):
             error = ReadError(
                 f"{path or f'index {index}'}: [E-TEXT] expected a text ({format}), got {type(text).__name__}",
@@ -167,7 +190,10 @@ class Reader:
                 continue
             data: Any = [source.data for source in part]
             whence = [source.id for source in part], [source.path for source in part], self._options, self._threads
-            decoded = decode_cifs(data, *whence) if format == "cif" else decode_texts(format, data, *whence)
+            if format == "cif":
+                decoded = decode_cifs(data, *whence, are_paths=kind is str)
+            else:
+                decoded = decode_texts(format, data, *whence)
             indices = np.array([source.place for source in part], dtype=np.int64)
             decoded.batch.source_index[:] = indices[decoded.batch.source_index]
             batches.append(decoded.batch)
@@ -277,6 +303,14 @@ class Reader:
             batch = batch[~np.isin(batch.source_index, repeated)]
         batch.source_index[:] += first
         return Piece(batch, failures)
+
+
+def _encoded(text: str) -> bytes:
+    """The bytes of a text; lone surrogates (undecodable bytes of a file) go back to the bytes they were."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _record(path: str, number: int, line: bytes, column: str) -> tuple[str, Any]:

@@ -9,26 +9,28 @@ use recipnet_core::elements::symbol;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let borrowed: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-    for (path, result) in paths
-        .iter()
-        .zip(read_many(Sources::Paths(&borrowed), &CifOptions::default(), None)?)
-    {
-        match result {
-            Ok(crystal) => {
-                let mut elements: Vec<&str> = crystal.numbers.iter().filter_map(|&number| symbol(number)).collect();
-                elements.dedup();
-                println!(
-                    "{}: {} atoms: {}",
-                    path.display(),
-                    crystal.numbers.len(),
-                    elements.join(" ")
-                );
-                for warning in &crystal.warnings {
-                    println!("  [{}] {}", warning.code, warning.message);
-                }
-            }
-            Err(error) => eprintln!("{error}"),
+    let batch = read_many(Sources::Paths(&borrowed), &CifOptions::default(), None)?;
+    for (crystal, &source) in batch.source_index.iter().enumerate() {
+        let rows = batch.atoms(crystal);
+        let mut elements: Vec<&str> = batch.numbers[rows.clone()]
+            .iter()
+            .filter_map(|&number| symbol(number))
+            .collect();
+        elements.dedup();
+        println!(
+            "{}: {} atoms: {}",
+            paths[source as usize].display(),
+            rows.len(),
+            elements.join(" ")
+        );
+    }
+    for (crystal, warnings) in &batch.warnings {
+        for warning in warnings {
+            println!("crystal {crystal}: [{}] {}", warning.code, warning.message);
         }
+    }
+    for (_, error) in &batch.failures {
+        eprintln!("{error}");
     }
     Ok(())
 }

@@ -1,90 +1,94 @@
 //! Many CIFs to flat arrays in one call.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use numpy::{IntoPyArray, PyArrayMethods};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyDict, PyList};
-use recipnet_core::cif::{CifCrystal, CifOptions, Sources, UnknownElement, read_many};
-use recipnet_core::error::Error;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use recipnet_core::cif::{CifBatch, CifOptions, DeclaredSymmetry, Sources, Strings, UnknownElement, read_many};
+use recipnet_core::error::{Error, Warning};
 
 use crate::error::{CoreError, to_pyerr};
 use crate::symmetry::to_arrays;
 
+/// A text as Python holds it, without a copy.
+enum Text {
+    Str(PyBackedStr),
+    Bytes(PyBackedBytes),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Text {
+    type Error = PyErr;
+
+    // Not derived: a failed attempt at the first kind would make an exception for each text of the second.
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        match object.cast::<PyString>() {
+            Ok(_) => Ok(Self::Str(object.extract()?)),
+            Err(_) => Ok(Self::Bytes(object.extract::<PyBackedBytes>().map_err(PyErr::from)?)),
+        }
+    }
+}
+
+impl Text {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Str(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
 /// Sources that live until the call is over.
 enum Owned {
-    Texts(Vec<PyBackedBytes>),
+    Texts(Vec<Text>),
     Paths(Vec<PathBuf>),
 }
 
-/// Join one optional column over all crystals, with `absent` for those without; None where none has it.
-fn column<T: Copy>(
-    crystals: &[CifCrystal],
-    get: impl Fn(&CifCrystal) -> Option<&Vec<T>>,
-    absent: impl Fn(usize) -> T,
-) -> Option<Vec<T>> {
-    if crystals.iter().all(|crystal| get(crystal).is_none()) {
-        return None;
-    }
-    let mut out = Vec::with_capacity(crystals.iter().map(|crystal| crystal.numbers.len()).sum());
-    for crystal in crystals {
-        match get(crystal) {
-            Some(values) => out.extend_from_slice(values),
-            None => out.extend((0..crystal.numbers.len()).map(&absent)),
+/// Texts as one `bytes` and the offsets of their ends: the list is made where someone looks at it.
+fn joined<'py>(py: Python<'py>, strings: Strings) -> PyResult<Bound<'py, PyTuple>> {
+    let (text, ends) = strings.into_parts();
+    let ends: Vec<i64> = ends.into_iter().map(|end| end as i64).collect();
+    (PyBytes::new(py, text.as_bytes()), ends.into_pyarray(py)).into_pyobject(py)
+}
+
+/// One value of each kind, and for every crystal the place of its own.
+fn symmetries<'py>(py: Python<'py>, all: &[Arc<DeclaredSymmetry>]) -> PyResult<(Bound<'py, PyList>, Vec<usize>)> {
+    let distinct = PyList::empty(py);
+    let mut places: HashMap<*const DeclaredSymmetry, usize> = HashMap::new();
+    let mut index = Vec::with_capacity(all.len());
+    for symmetry in all {
+        let next = places.len();
+        let place = *places.entry(Arc::as_ptr(symmetry)).or_insert(next);
+        index.push(place);
+        if place < next {
+            continue;
         }
+        let operations = symmetry.operations.as_ref().map(|operations| to_arrays(py, operations));
+        distinct.append((
+            operations.transpose()?,
+            &symmetry.hall_symbol,
+            &symmetry.hm_symbol,
+            symmetry.number,
+        ))?;
     }
-    Some(out)
+    Ok((distinct, index))
 }
 
-/// The columns of all crystals, made without the GIL.
-struct Flat {
-    lattices: Vec<f64>,
-    numbers: Vec<u8>,
-    frac: Vec<f64>,
-    occupancies: Vec<f64>,
-    offsets: Vec<i64>,
-    site: Option<Vec<i32>>,
-    charges: Option<Vec<f64>>,
-    isotopes: Option<Vec<u16>>,
-    u_iso: Option<Vec<f64>>,
-    u_aniso: Option<Vec<[f64; 6]>>,
+fn warning_tuple(w: &Warning) -> (&str, &str, Option<u32>, Option<u32>, Option<&str>, Option<&str>) {
+    (
+        w.code,
+        &w.message,
+        w.line,
+        w.column,
+        w.tag.as_deref(),
+        w.value.as_deref(),
+    )
 }
 
-fn flatten(crystals: &[CifCrystal]) -> Flat {
-    let mut offsets = vec![0i64];
-    let mut end = 0;
-    for crystal in crystals {
-        end += crystal.numbers.len() as i64;
-        offsets.push(end);
-    }
-    Flat {
-        lattices: crystals
-            .iter()
-            .flat_map(|crystal| crystal.lattice.into_iter().flatten())
-            .collect(),
-        numbers: crystals
-            .iter()
-            .flat_map(|crystal| crystal.numbers.iter().copied())
-            .collect(),
-        frac: crystals
-            .iter()
-            .flat_map(|crystal| crystal.frac.iter().flatten().copied())
-            .collect(),
-        occupancies: crystals
-            .iter()
-            .flat_map(|crystal| crystal.occupancies.iter().copied())
-            .collect(),
-        offsets,
-        site: column(crystals, |crystal| crystal.site.as_ref(), |row| row as i32),
-        charges: column(crystals, |crystal| crystal.charges.as_ref(), |_| f64::NAN),
-        isotopes: column(crystals, |crystal| crystal.isotopes.as_ref(), |_| 0),
-        u_iso: column(crystals, |crystal| crystal.u_iso.as_ref(), |_| f64::NAN),
-        u_aniso: column(crystals, |crystal| crystal.u_aniso.as_ref(), |_| [f64::NAN; 6]),
-    }
-}
-
-/// Read CIF texts (`bytes`) or files (`are_paths`) in parallel; see `_core.pyi`.
+/// Read CIF texts (`str` or `bytes`) or files (`are_paths`) in parallel; see `_core.pyi`.
 #[pyfunction]
 #[pyo3(signature = (sources, are_paths, *, index=0, block=None, strict=false, unknown_element="error", merge_tol=0.03,
                     max_sites=1_000_000, max_bytes=268_435_456, min_length=0.1, max_length=1e4, min_spacing=0.1,
@@ -124,81 +128,61 @@ pub fn read_cifs<'py>(
     } else {
         Owned::Texts(sources.extract()?)
     };
-    let (crystals, source_index, errors, flat) = py
-        .detach(|| {
-            let results = match &owned {
-                Owned::Texts(texts) => {
-                    let texts: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
-                    read_many(Sources::Texts(&texts), &options, threads)
-                }
-                Owned::Paths(paths) => {
-                    let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-                    read_many(Sources::Paths(&paths), &options, threads)
-                }
-            }?;
-            let (mut crystals, mut source_index, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-            for (source, result) in (0i64..).zip(results) {
-                match result {
-                    Ok(crystal) => {
-                        crystals.push(crystal);
-                        source_index.push(source);
-                    }
-                    Err(error) => errors.push((source, error)),
-                }
+    let batch = py
+        .detach(|| match &owned {
+            Owned::Texts(texts) => {
+                let texts: Vec<&[u8]> = texts.iter().map(Text::bytes).collect();
+                read_many(Sources::Texts(&texts), &options, threads)
             }
-            let flat = flatten(&crystals);
-            Ok((crystals, source_index, errors, flat))
+            Owned::Paths(paths) => {
+                let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+                read_many(Sources::Paths(&paths), &options, threads)
+            }
         })
         .map_err(CoreError)?;
+    to_dict(py, batch)
+}
 
-    let (count, atoms) = (crystals.len(), flat.numbers.len());
+/// The batch as Python takes it; see `_core.pyi`.
+fn to_dict<'py>(py: Python<'py>, batch: CifBatch) -> PyResult<Bound<'py, PyDict>> {
+    let (count, atoms) = (batch.len(), batch.numbers.len());
     let out = PyDict::new(py);
-    out.set_item("lattices", flat.lattices.into_pyarray(py).reshape([count, 3, 3])?)?;
-    out.set_item("numbers", flat.numbers.into_pyarray(py))?;
-    out.set_item("frac_coords", flat.frac.into_pyarray(py).reshape([atoms, 3])?)?;
-    out.set_item("occupancies", flat.occupancies.into_pyarray(py))?;
-    out.set_item("offsets", flat.offsets.into_pyarray(py))?;
-    out.set_item("site", flat.site.map(|values| values.into_pyarray(py)))?;
-    out.set_item("charges", flat.charges.map(|values| values.into_pyarray(py)))?;
-    out.set_item("isotopes", flat.isotopes.map(|values| values.into_pyarray(py)))?;
-    out.set_item("u_iso", flat.u_iso.map(|values| values.into_pyarray(py)))?;
-    let u_aniso = flat
+    let lattices = batch.lattices.into_flattened().into_flattened();
+    out.set_item("lattices", lattices.into_pyarray(py).reshape([count, 3, 3])?)?;
+    out.set_item("numbers", batch.numbers.into_pyarray(py))?;
+    out.set_item(
+        "frac_coords",
+        batch.frac.into_flattened().into_pyarray(py).reshape([atoms, 3])?,
+    )?;
+    out.set_item("occupancies", batch.occupancies.into_pyarray(py))?;
+    out.set_item("offsets", batch.offsets.into_pyarray(py))?;
+    out.set_item("site", batch.site.map(|values| values.into_pyarray(py)))?;
+    out.set_item("charges", batch.charges.map(|values| values.into_pyarray(py)))?;
+    out.set_item("isotopes", batch.isotopes.map(|values| values.into_pyarray(py)))?;
+    out.set_item("u_iso", batch.u_iso.map(|values| values.into_pyarray(py)))?;
+    let u_aniso = batch
         .u_aniso
         .map(|values| values.into_flattened().into_pyarray(py).reshape([atoms, 6]));
     out.set_item("u_aniso", u_aniso.transpose()?)?;
-    let labels = PyList::empty(py);
-    let symmetry = PyList::empty(py);
+    out.set_item("labels", joined(py, batch.labels)?)?;
+    out.set_item("blocks", joined(py, batch.blocks)?)?;
+    let (distinct, index) = symmetries(py, &batch.symmetry)?;
+    out.set_item("symmetry", distinct)?;
+    out.set_item("symmetry_index", index)?;
     let warnings = PyList::empty(py);
-    let blocks = PyList::empty(py);
-    for crystal in &crystals {
-        for label in &crystal.labels {
-            labels.append(label)?;
-        }
-        let declared = PyDict::new(py);
-        let operations = crystal
-            .symmetry
-            .operations
-            .as_ref()
-            .map(|operations| to_arrays(py, operations));
-        declared.set_item("operations", operations.transpose()?)?;
-        declared.set_item("hall_symbol", &crystal.symmetry.hall_symbol)?;
-        declared.set_item("hm_symbol", &crystal.symmetry.hm_symbol)?;
-        declared.set_item("number", crystal.symmetry.number)?;
-        symmetry.append(declared)?;
-        let tuples = crystal
-            .warnings
-            .iter()
-            .map(|w| (w.code, &w.message, w.line, w.column, &w.tag, &w.value));
-        warnings.append(PyList::new(py, tuples.collect::<Vec<_>>())?)?;
-        blocks.append(&crystal.block)?;
+    for (place, all) in &batch.warnings {
+        let tuples: Vec<_> = all.iter().map(warning_tuple).collect();
+        warnings.append((place, tuples))?;
     }
-    out.set_item("labels", labels)?;
-    out.set_item("symmetry", symmetry)?;
     out.set_item("warnings", warnings)?;
-    out.set_item("blocks", blocks)?;
-    out.set_item("source_index", source_index.into_pyarray(py))?;
+    let disorder = PyList::empty(py);
+    for (place, [assembly, group]) in batch.disorder {
+        disorder.append((place, joined(py, assembly)?, joined(py, group)?))?;
+    }
+    out.set_item("disorder", disorder)?;
+    out.set_item("source_index", batch.source_index.into_pyarray(py))?;
     let failures = PyList::empty(py);
-    for (source, error) in errors {
+    for (source, error) in batch.failures {
         let instance = to_pyerr(py, &Error::Read(error))?.into_value(py);
         failures.append((source, instance))?;
     }

@@ -1,20 +1,21 @@
 //! The cell: six numbers, checked before anything is built on them, and its vectors.
 
-use super::document::{BlockView, Value};
+use super::document::BlockView;
 use super::number::parse_number;
 use super::options::CifOptions;
 use super::report::{Fault, Report, code};
+use super::tags::{self, Tag};
 use crate::error::Error;
 use crate::lattice::Lattice;
 use crate::math::{Mat3, Vec3, dot, floor_int, row_times};
 
-pub(super) const TAGS: [&str; 6] = [
-    "_cell_length_a",
-    "_cell_length_b",
-    "_cell_length_c",
-    "_cell_angle_alpha",
-    "_cell_angle_beta",
-    "_cell_angle_gamma",
+pub(super) const TAGS: [Tag; 6] = [
+    tags::CELL_A,
+    tags::CELL_B,
+    tags::CELL_C,
+    tags::CELL_ALPHA,
+    tags::CELL_BETA,
+    tags::CELL_GAMMA,
 ];
 
 /// Vectors as rows, with what distances need.
@@ -74,6 +75,7 @@ impl Cell {
     /// Squared distance of two positions over the lattice, where it is at most `limit`^2.
     ///
     /// Exact where `limit` is below half of every plane spacing.
+    #[inline]
     pub fn within(&self, x: [f64; 3], y: [f64; 3], limit: f64) -> Option<f64> {
         let mut difference = [0.0; 3];
         for i in 0..3 {
@@ -88,19 +90,32 @@ impl Cell {
     }
 }
 
+/// A coordinate in [0, 1). It is below a million, which was checked when it was read.
+#[inline]
+pub(super) fn wrap(x: f64) -> f64 {
+    let y = x - floor_int(x) as f64;
+    // A tiny negative number plus one rounds to 1.
+    if y >= 1.0 { 0.0 } else { y }
+}
+
 /// Whether all six parameters are numbers.
 pub(super) fn is_given(block: &BlockView<'_, '_>) -> bool {
-    TAGS.iter().all(|tag| {
+    TAGS.iter().all(|&tag| {
         block
-            .column(tag)
-            .is_some_and(|column| column.len() == 1 && parse_number(column.get(0).text).is_some())
+            .find(tag)
+            .is_some_and(|column| column.len() == 1 && column.number(0).is_some())
     })
 }
 
-fn parameter<'t>(block: &BlockView<'_, 't>, tag: &str) -> Result<(f64, Value<'t>), Fault> {
+fn parameter(block: &BlockView<'_, '_>, tag: Tag) -> Result<(f64, usize), Fault> {
     let column = block
-        .column(tag)
-        .ok_or_else(|| Fault::new(code::NO_CELL, "the cell is not complete").tag(tag))?;
+        .find(tag)
+        .ok_or_else(|| Fault::new(code::NO_CELL, "the cell is not complete").tag(tag.name()))?;
+    if column.len() == 1
+        && let Some(number) = column.number(0)
+    {
+        return Ok((number, column.offset(0)));
+    }
     let value = column.get(0);
     let fault = |code, message: &str| {
         Fault::new(code, message)
@@ -114,8 +129,7 @@ fn parameter<'t>(block: &BlockView<'_, 't>, tag: &str) -> Result<(f64, Value<'t>
     if value.is_absent() {
         return Err(fault(code::NO_CELL, "the cell is not given"));
     }
-    let number = parse_number(value.text).ok_or_else(|| fault(code::NUMBER, "a cell parameter is no number"))?;
-    Ok((number.value, value))
+    Err(fault(code::NUMBER, "a cell parameter is no number"))
 }
 
 /// Read the cell of a block.
@@ -123,18 +137,18 @@ pub(super) fn read(block: &BlockView<'_, '_>, options: &CifOptions, report: &mut
     let mut parameters = [0.0; 6];
     let mut at = None;
     for (slot, tag) in parameters.iter_mut().zip(TAGS) {
-        let (number, value) = parameter(block, tag)?;
+        let (number, place) = parameter(block, tag)?;
         *slot = number;
-        at = at.or(Some(value.at));
+        at = at.or(Some(place));
     }
     let cell = Cell::from_parameters(parameters, options).map_err(|message| {
         Fault::new(code::CELL, format!("no crystal has this cell: {message}"))
             .at(at.unwrap_or(0))
-            .tag(TAGS[0])
+            .tag(TAGS[0].name())
             .value(&parameters.map(|value| value.to_string()).join(" "))
             .hint("the limits are the options min_length, max_length and min_spacing")
     })?;
-    if let Some((column, value)) = block.value_of(&["_cell_volume"])
+    if let Some((column, value)) = block.value_of(&[tags::CELL_VOLUME])
         && let Some(declared) = parse_number(value.text).map(|number| number.value)
         && (declared - cell.volume).abs() > 0.01 * cell.volume
     {

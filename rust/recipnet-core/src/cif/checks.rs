@@ -6,6 +6,7 @@ use super::document::{BlockView, Column, Value};
 use super::number::parse_number;
 use super::report::{Fault, Report, code};
 use super::species::parse_formula;
+use super::tags;
 use crate::elements::MASSES;
 
 /// Dalton per cubic angstrom to g/cm^3.
@@ -15,12 +16,12 @@ const HYDROGEN: usize = 1;
 
 /// Compare contents with the formula, and the density with the declared one and with what exists.
 pub(super) fn contents(block: &BlockView<'_, '_>, cell: &Cell, crystal: &CifCrystal, report: &mut Report) {
-    let mut amounts = [0.0; 119];
+    let mut contents = Contents::default();
     for (&number, &occupancy) in crystal.numbers.iter().zip(&crystal.occupancies) {
-        amounts[usize::from(number)] += occupancy;
+        contents.add(number, occupancy);
     }
-    formula(block, &amounts, report);
-    let mass: f64 = amounts.iter().zip(MASSES).map(|(amount, mass)| amount * mass).sum();
+    formula(block, &contents, report);
+    let mass: f64 = contents.iter().map(|(number, amount)| amount * MASSES[number]).sum();
     let density = mass * DENSITY / cell.volume;
     if !(0.1..=25.0).contains(&density) {
         report.note(Fault::new(
@@ -28,7 +29,7 @@ pub(super) fn contents(block: &BlockView<'_, '_>, cell: &Cell, crystal: &CifCrys
             format!("the density is {density:.3} g/cm^3, outside 0.1 to 25"),
         ));
     }
-    let declared = block.value_of(&["_exptl_crystal_density_diffrn", "_exptl_crystal_density_meas"]);
+    let declared = block.value_of(&[tags::DENSITY, tags::DENSITY_MEASURED]);
     if let Some((column, value)) = declared
         && let Some(number) = parse_number(value.text)
         && number.value > 0.0
@@ -49,8 +50,56 @@ fn doubt(code: super::report::Code, message: String, column: &Column<'_, '_>, va
         .value(value.text)
 }
 
-fn formula(block: &BlockView<'_, '_>, amounts: &[f64; 119], report: &mut Report) {
-    let Some((column, value)) = block.value_of(&["_chemical_formula_sum"]) else {
+/// Amounts of elements, those that occur in order of their first mention.
+struct Contents {
+    amounts: [f64; 119],
+    found: [u8; 119],
+    count: usize,
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        // An element that was never mentioned has no amount, not even none.
+        Self {
+            amounts: [-1.0; 119],
+            found: [0; 119],
+            count: 0,
+        }
+    }
+}
+
+impl Contents {
+    fn add(&mut self, number: u8, amount: f64) {
+        let slot = &mut self.amounts[usize::from(number)];
+        if *slot < 0.0 {
+            *slot = 0.0;
+            self.found[self.count] = number;
+            self.count += 1;
+        }
+        *slot += amount;
+    }
+
+    fn of(&self, number: usize) -> f64 {
+        self.amounts[number].max(0.0)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        self.found[..self.count]
+            .iter()
+            .map(|&number| (usize::from(number), self.of(usize::from(number))))
+    }
+
+    /// Of everything but hydrogen.
+    fn total(&self) -> f64 {
+        self.iter()
+            .filter(|&(number, _)| number != HYDROGEN)
+            .map(|(_, amount)| amount)
+            .sum()
+    }
+}
+
+fn formula(block: &BlockView<'_, '_>, contents: &Contents, report: &mut Report) {
+    let Some((column, value)) = block.value_of(&[tags::FORMULA]) else {
         return;
     };
     let Some(declared) = parse_formula(value.text) else {
@@ -62,26 +111,21 @@ fn formula(block: &BlockView<'_, '_>, amounts: &[f64; 119], report: &mut Report)
         ));
         return;
     };
-    let mut expected = [0.0; 119];
+    let mut expected = Contents::default();
     for (number, count) in declared {
-        expected[usize::from(number)] += count;
+        expected.add(number, count);
     }
     // One factor joins both: that of everything but hydrogen. Without such atoms there is nothing to compare.
-    let total = |all: &[f64; 119]| {
-        all.iter()
-            .enumerate()
-            .filter(|entry| entry.0 != HYDROGEN)
-            .map(|entry| entry.1)
-            .sum()
-    };
-    let (found, wanted): (f64, f64) = (total(amounts), total(&expected));
+    let (found, wanted) = (contents.total(), expected.total());
     if !(found > 0.0 && wanted > 0.0) {
         return;
     }
     let factor = found / wanted;
-    let differs =
-        |number: usize| (amounts[number] - factor * expected[number]).abs() > 0.03 * factor * expected[number];
-    if (0..119).any(|number| number != HYDROGEN && differs(number)) {
+    let differs = |number: usize| {
+        (contents.of(number) - factor * expected.of(number)).abs() > 0.03 * factor * expected.of(number)
+    };
+    let mut elements = contents.iter().chain(expected.iter()).map(|(number, _)| number);
+    if elements.any(|number| number != HYDROGEN && differs(number)) {
         report.note(doubt(
             code::FORMULA,
             "the contents are not in the ratios of the formula".into(),
@@ -91,13 +135,13 @@ fn formula(block: &BlockView<'_, '_>, amounts: &[f64; 119], report: &mut Report)
     } else if differs(HYDROGEN) {
         let message = format!(
             "the cell holds {:.2} H where the formula asks for {:.2}",
-            amounts[HYDROGEN],
-            factor * expected[HYDROGEN]
+            contents.of(HYDROGEN),
+            factor * expected.of(HYDROGEN)
         );
         report.note(doubt(code::FORMULA, message, &column, &value));
     }
     let units = block
-        .value_of(&["_cell_formula_units_z"])
+        .value_of(&[tags::CELL_Z])
         .and_then(|(_, value)| parse_number(value.text));
     if let Some(units) = units {
         // Some programs write the formula of the whole cell beside the number of units.

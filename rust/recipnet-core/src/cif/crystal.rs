@@ -1,14 +1,20 @@
 //! From a document to a crystal: choose the block, read, expand, check.
 
-use super::atoms::{self, FRACT_TAGS, Row};
+use std::sync::Arc;
+
+use super::atoms::{self, Atoms, FRACT_TAGS, Row};
 use super::cell::{self, Cell};
 use super::declared::{self, DeclaredSymmetry};
-use super::document::{BlockView, Document};
-use super::expand::{Neighborhood, images};
+use super::document::{BlockView, Column, Document, NONE};
+use super::expand::{Images, images};
+use super::group::Group;
+use super::nearby::Neighborhood;
 use super::options::CifOptions;
 use super::report::{Fault, Report, code};
+use super::strings::Strings;
+use super::tags;
 use crate::error::Warning;
-use crate::symmetry::{Operation, Operations};
+use crate::symmetry::Operation;
 
 /// Two fully occupied rows closer than this are a doubt, angstrom.
 const CLOSE: f64 = 0.3;
@@ -18,7 +24,7 @@ const SPLIT: f64 = 0.5;
 const FULL: f64 = 0.99;
 
 /// A crystal with everything that the file says about it. Arrays have one entry per atom of the cell.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CifCrystal {
     /// Name of the data block.
     pub block: String,
@@ -37,15 +43,24 @@ pub struct CifCrystal {
     /// Mass numbers, 0 = natural; None where all are natural.
     pub isotopes: Option<Vec<u16>>,
     /// Labels of the file.
-    pub labels: Vec<String>,
+    pub labels: Strings,
     /// Isotropic displacement U in angstrom^2, NaN for rows without one; None where no row has one.
     pub u_iso: Option<Vec<f64>>,
     /// U11 U22 U33 U23 U13 U12 in angstrom^2 in the file's convention, NaN for rows without them; None where no row has them.
     pub u_aniso: Option<Vec<[f64; 6]>>,
+    /// Disorder assembly and group, empty where a row belongs to none; None where no row belongs to one.
+    pub disorder: Option<[Strings; 2]>,
     /// What the file declares about its symmetry.
-    pub symmetry: DeclaredSymmetry,
+    pub symmetry: Arc<DeclaredSymmetry>,
     /// Repairs and doubts.
     pub warnings: Vec<Warning>,
+}
+
+/// What building a crystal needs for a while; kept from one crystal to the next.
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    placed: Vec<Placed>,
+    images: Images,
 }
 
 /// Whether a block holds a structure.
@@ -59,7 +74,7 @@ pub(super) fn choose<'d, 't>(
     options: &CifOptions,
     report: &mut Report,
 ) -> Result<BlockView<'d, 't>, (Fault, Option<&'t str>)> {
-    if document.blocks().next().is_none() {
+    if document.is_empty() {
         return Err((
             Fault::new(code::NO_BLOCK, "the text has no data block").hint("is it a CIF?"),
             None,
@@ -87,7 +102,7 @@ pub(super) fn choose<'d, 't>(
         }
         return Err(why_none(document));
     };
-    let more = found.count();
+    let more = if document.len() > 1 { found.count() } else { 0 };
     if options.index == 0 && more > 0 {
         report.note(
             Fault::new(
@@ -102,10 +117,9 @@ pub(super) fn choose<'d, 't>(
 
 /// Why no block holds a structure, told of the block that comes nearest.
 fn why_none<'t>(document: &Document<'t>) -> (Fault, Option<&'t str>) {
-    let cartesian = "_atom_site_cartn_x";
     let score = |block: &BlockView<'_, 't>| {
-        2 * u8::from(block.column(FRACT_TAGS[0]).is_some() || block.column(cartesian).is_some())
-            + u8::from(block.column(cell::TAGS[0]).is_some())
+        2 * u8::from(block.find(FRACT_TAGS[0]).is_some() || block.find(tags::CARTN_X).is_some())
+            + u8::from(block.find(cell::TAGS[0]).is_some())
     };
     // The first of the best.
     let mut best: Option<BlockView<'_, 't>> = None;
@@ -118,28 +132,28 @@ fn why_none<'t>(document: &Document<'t>) -> (Fault, Option<&'t str>) {
         return (Fault::new(code::NO_BLOCK, "the text has no data block"), None);
     };
     let name = Some(block.name());
-    let fault = if block.column(FRACT_TAGS[0]).is_none() && block.column(cartesian).is_some() {
-        let column = block.column(cartesian);
+    let fault = if block.find(FRACT_TAGS[0]).is_none() && block.find(tags::CARTN_X).is_some() {
+        let column = block.find(tags::CARTN_X);
         Fault::new(code::CARTESIAN, "the atoms have Cartesian coordinates only")
             .at(column.map_or(0, |column| column.at()))
-            .tag(column.map_or(cartesian, |column| column.tag()))
+            .tag(column.map_or(tags::CARTN_X.name(), |column| column.tag()))
             .hint("fractional coordinates (_atom_site_fract_x, …) are needed")
     } else if cell::is_given(&block) {
-        match block.column(FRACT_TAGS[0]) {
+        match block.find(FRACT_TAGS[0]) {
             Some(column) => Fault::new(code::NO_ATOMS, "no atom has numeric coordinates")
                 .at(column.at())
                 .tag(column.tag()),
-            None => Fault::new(code::NO_ATOMS, "there are no atom sites with coordinates").tag(FRACT_TAGS[0]),
+            None => Fault::new(code::NO_ATOMS, "there are no atom sites with coordinates").tag(FRACT_TAGS[0].name()),
         }
-    } else if block.column(cell::TAGS[0]).is_some() || block.column(FRACT_TAGS[0]).is_some() {
+    } else if block.find(cell::TAGS[0]).is_some() || block.find(FRACT_TAGS[0]).is_some() {
         match cell::read(&block, &CifOptions::default(), &mut Report::new(false)) {
             Err(fault) => fault,
-            Ok(_) => Fault::new(code::NO_CELL, "there is no complete cell").tag(cell::TAGS[0]),
+            Ok(_) => Fault::new(code::NO_CELL, "there is no complete cell").tag(cell::TAGS[0].name()),
         }
     } else {
-        let fault = Fault::new(code::NO_ATOMS, "there is neither a cell nor atoms: no structure").tag(cell::TAGS[0]);
-        let pointed = ["_cell.length_a", "_atom_site.fract_x", "_atom_site.cartn_x"];
-        match block.first_of(&pointed) {
+        let fault =
+            Fault::new(code::NO_ATOMS, "there is neither a cell nor atoms: no structure").tag(cell::TAGS[0].name());
+        match block.first_of(&[tags::POINTED_CELL_A, tags::POINTED_X, tags::POINTED_CARTN_X]) {
             Some(column) => fault
                 .at(column.at())
                 .hint("names with points (mmCIF, DDLm) are not read; write _cell_length_a and so on"),
@@ -149,7 +163,8 @@ fn why_none<'t>(document: &Document<'t>) -> (Fault, Option<&'t str>) {
     (fault, name)
 }
 
-/// One expanded row of the file: where its atoms start in the arrays.
+/// One expanded row of the file: where its atoms are in the arrays.
+#[derive(Debug, Clone, Copy)]
 struct Placed {
     start: usize,
     count: usize,
@@ -199,50 +214,64 @@ fn equivalent(tensor: [f64; 6], cell: &Cell) -> f64 {
         / 3.0
 }
 
-/// Build the crystal of a block.
-pub(super) fn build(block: &BlockView<'_, '_>, options: &CifOptions, report: &mut Report) -> Result<CifCrystal, Fault> {
+/// Build the crystal of a block in place of `out`.
+pub(super) fn build(
+    block: &BlockView<'_, '_>,
+    options: &CifOptions,
+    report: &mut Report,
+    space: &mut Workspace,
+    out: &mut CifCrystal,
+) -> Result<(), Fault> {
     let cell = cell::read(block, options, report)?;
-    let (symmetry, operations) = declared::read(block, &cell, report)?;
-    let rows = atoms::read(block, options, report)?;
-    let mut out = CifCrystal {
-        block: block.name().to_owned(),
-        lattice: cell.vectors,
-        numbers: Vec::new(),
-        frac: Vec::new(),
-        occupancies: Vec::new(),
-        site: None,
-        charges: None,
-        isotopes: None,
-        labels: Vec::new(),
-        u_iso: None,
-        u_aniso: None,
-        symmetry,
-        warnings: Vec::new(),
-    };
-    let placed = place(&rows, &operations, &cell, options, report, &mut out)?;
-    share_sites(&rows, &placed, &cell, options, report, &mut out)?;
-    super::checks::contents(block, &cell, &out, report);
-    Ok(out)
+    let symmetry = declared::read(block, &cell, report)?;
+    let atoms = atoms::read(block, options, report)?;
+    out.reset();
+    out.block.push_str(block.name());
+    out.lattice = cell.vectors;
+    out.symmetry = symmetry.declared;
+    place(&atoms, &symmetry.group, &cell, options, report, space, out)?;
+    share_sites(&atoms.rows, &space.placed, &cell, options, report, out)?;
+    super::checks::contents(block, &cell, out, report);
+    Ok(())
+}
+
+impl CifCrystal {
+    /// Empty again, with the memory kept.
+    fn reset(&mut self) {
+        self.block.clear();
+        self.numbers.clear();
+        self.frac.clear();
+        self.occupancies.clear();
+        self.labels.clear();
+        self.warnings.clear();
+        self.site = None;
+        self.charges = None;
+        self.isotopes = None;
+        self.u_iso = None;
+        self.u_aniso = None;
+        self.disorder = None;
+    }
 }
 
 /// Expand every row and fill the arrays that follow from the row alone.
 fn place(
-    rows: &[Row<'_>],
-    operations: &Operations,
+    atoms: &Atoms<'_, '_>,
+    group: &Group,
     cell: &Cell,
     options: &CifOptions,
     report: &mut Report,
+    space: &mut Workspace,
     out: &mut CifCrystal,
-) -> Result<Vec<Placed>, Fault> {
-    let charged = rows.iter().any(|row| row.charge.is_some());
-    let labelled = rows.iter().any(|row| row.isotope != 0);
-    let mut charges = Vec::new();
-    let mut isotopes = Vec::new();
-    let anisotropic = rows.iter().any(|row| row.u_aniso.is_some());
-    let (mut u_iso, mut u_aniso) = (Vec::new(), Vec::new());
-    let mut placed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let found = images(row.frac, operations, cell, options.merge_tol);
+) -> Result<(), Fault> {
+    let rigid = group.is_rigid(cell);
+    let found = &mut space.images;
+    let size = atoms.rows.len().min(options.max_sites);
+    out.numbers.reserve(size);
+    out.frac.reserve(size);
+    out.occupancies.reserve(size);
+    space.placed.clear();
+    for row in &atoms.rows {
+        images(row.frac, group, rigid, cell, options.merge_tol, found);
         let count = found.positions.len();
         if out.frac.len() + count > options.max_sites {
             return Err(Fault::new(
@@ -252,62 +281,146 @@ fn place(
             .at(row.at)
             .hint("the limit is the option max_sites"));
         }
-        let fault = |code, message: String| Fault::new(code, message).at(row.at).tag(FRACT_TAGS[0]).value(row.label);
-        let nearest = found.positions[1..]
-            .iter()
-            .filter_map(|&other| cell.within(found.positions[0], other, SPLIT))
-            .fold(f64::INFINITY, f64::min);
-        if nearest.is_finite() {
-            report.note(fault(
-                code::CLOSE,
-                format!(
-                    "images of {} are {:.3} angstrom apart: merged below {}, doubted below {SPLIT}",
-                    row.label,
-                    nearest.sqrt(),
-                    options.merge_tol
-                ),
-            ));
-        }
-        if let Some(declared) = row.multiplicity
-            && (declared - count as f64).abs() > 0.5
-        {
-            report.note(fault(
-                code::MULTIPLICITY,
-                format!(
-                    "{} has {count} image(s) in the cell, the file declares {declared}",
-                    row.label
-                ),
-            ));
-        }
-        placed.push(Placed {
+        doubt(row, found, group, cell, options, report);
+        space.placed.push(Placed {
             start: out.frac.len(),
             count,
         });
+        if count == 1 {
+            out.frac.push(found.positions[0]);
+            out.numbers.push(row.number);
+            out.occupancies.push(row.occupancy);
+            out.labels.push(row.label);
+            continue;
+        }
         out.frac.extend_from_slice(&found.positions);
         out.numbers.extend(std::iter::repeat_n(row.number, count));
         out.occupancies.extend(std::iter::repeat_n(row.occupancy, count));
-        out.labels.extend(std::iter::repeat_n(row.label.to_owned(), count));
-        if charged {
-            charges.extend(std::iter::repeat_n(row.charge.unwrap_or(f64::NAN), count));
+        for _ in 0..count {
+            out.labels.push(row.label);
         }
-        if labelled {
-            isotopes.extend(std::iter::repeat_n(row.isotope, count));
-        }
-        let equivalent = row.u_iso.or_else(|| row.u_aniso.map(|tensor| equivalent(tensor, cell)));
-        u_iso.extend(std::iter::repeat_n(equivalent.unwrap_or(f64::NAN), count));
-        if anisotropic {
-            u_aniso.extend(found.operations.iter().map(|&index| {
-                row.u_aniso.map_or([f64::NAN; 6], |tensor| {
-                    rotated(tensor, &operations.as_slice()[index].rotation, cell)
-                })
-            }));
+        if row.tensor != NONE {
+            let tensor = atoms.tensors[row.tensor as usize];
+            let start = out.frac.len() - count;
+            let all = out.u_aniso.get_or_insert_with(Vec::new);
+            all.resize(start, [f64::NAN; 6]);
+            all.extend(
+                found
+                    .operations
+                    .iter()
+                    .map(|&index| rotated(tensor, &group.operations().as_slice()[index as usize].rotation, cell)),
+            );
         }
     }
-    out.u_iso = u_iso.iter().any(|u| !u.is_nan()).then_some(u_iso);
-    out.u_aniso = anisotropic.then_some(u_aniso);
-    out.charges = charged.then_some(charges);
-    out.isotopes = labelled.then_some(isotopes);
-    Ok(placed)
+    let rows = || atoms.rows.iter().zip(&space.placed);
+    if rows().any(|(row, _)| row.tensor != NONE) {
+        let all = out.u_aniso.get_or_insert_with(Vec::new);
+        all.resize(out.frac.len(), [f64::NAN; 6]);
+        for (row, place) in rows() {
+            if row.tensor != NONE && place.count == 1 {
+                all[place.start] = atoms.tensors[row.tensor as usize];
+            }
+        }
+    }
+    let column = |value: &dyn Fn(&Row<'_>) -> f64| -> Option<Vec<f64>> {
+        rows().any(|(row, _)| !value(row).is_nan()).then(|| {
+            let mut all = Vec::with_capacity(out.frac.len());
+            for (row, place) in rows() {
+                all.extend(std::iter::repeat_n(value(row), place.count));
+            }
+            all
+        })
+    };
+    out.charges = column(&|row| row.charge);
+    out.u_iso = column(&|row| {
+        if row.u_iso.is_nan() && row.tensor != NONE {
+            equivalent(atoms.tensors[row.tensor as usize], cell)
+        } else {
+            row.u_iso
+        }
+    });
+    if rows().any(|(row, _)| row.isotope != 0) {
+        let all = rows().flat_map(|(row, place)| std::iter::repeat_n(row.isotope, place.count));
+        out.isotopes = Some(all.collect());
+    }
+    disorder(atoms, &space.placed, out);
+    Ok(())
+}
+
+/// What a column says about a row, where it says anything.
+fn said<'t>(column: Option<&Column<'_, 't>>, row: u32) -> Option<&'t str> {
+    let value = column?.get(row as usize);
+    (!value.is_absent()).then_some(value.text)
+}
+
+/// Keep disorder assemblies and groups as data: they never drop an atom.
+fn disorder(atoms: &Atoms<'_, '_>, placed: &[Placed], out: &mut CifCrystal) {
+    let any = atoms.disorder.iter().flatten().next().is_some()
+        && atoms.rows.iter().any(|row| {
+            atoms
+                .disorder
+                .iter()
+                .any(|column| said(column.as_ref(), row.row).is_some())
+        });
+    if !any {
+        return;
+    }
+    out.disorder = Some([0, 1].map(|which| {
+        let mut all = Strings::default();
+        for (row, place) in atoms.rows.iter().zip(placed) {
+            let text = said(atoms.disorder[which].as_ref(), row.row).unwrap_or("");
+            let text = &text[..text.floor_char_boundary(atoms::MAX_LABEL)];
+            for _ in 0..place.count {
+                all.push(text);
+            }
+        }
+        all
+    }));
+}
+
+/// Warn of images that are close but not one atom, and of a declared multiplicity or order that differs.
+fn doubt(row: &Row<'_>, found: &Images, group: &Group, cell: &Cell, options: &CifOptions, report: &mut Report) {
+    let fault = |code, message: String| {
+        Fault::new(code, message)
+            .at(row.at)
+            .tag(FRACT_TAGS[0].name())
+            .value(row.label)
+    };
+    let nearest = found.positions[1..]
+        .iter()
+        .filter_map(|&other| cell.within(found.positions[0], other, SPLIT))
+        .fold(f64::INFINITY, f64::min);
+    if nearest.is_finite() {
+        report.note(fault(
+            code::CLOSE,
+            format!(
+                "images of {} are {:.3} angstrom apart: merged below {}, doubted below {SPLIT}",
+                row.label,
+                nearest.sqrt(),
+                options.merge_tol
+            ),
+        ));
+    }
+    let count = found.positions.len();
+    if (row.multiplicity - count as f64).abs() > 0.5 {
+        report.note(fault(
+            code::MULTIPLICITY,
+            format!(
+                "{} has {count} image(s) in the cell, the file declares {}",
+                row.label, row.multiplicity
+            ),
+        ));
+    }
+    let order = group.operations().len() as f64 / count as f64;
+    if (row.order - order).abs() > 0.5 {
+        report.note(fault(
+            code::MULTIPLICITY,
+            format!(
+                "{order} operation(s) keep {} in its place, the file declares {}",
+                row.label, row.order
+            ),
+        ));
+    }
 }
 
 /// Find rows at one point (mixed sites) and full rows that are too close.
@@ -325,15 +438,17 @@ fn share_sites(
     let search = Neighborhood::new(cell, &out.frac, CLOSE.max(options.merge_tol));
     let row_of = |atom: u32| placed.partition_point(|place| place.start <= atom as usize) - 1;
     let mut found = Vec::new();
-    let mut shared = vec![false; rows.len()];
+    let mut shared: Vec<bool> = Vec::new();
     for (index, (row, place)) in rows.iter().zip(placed).enumerate() {
         search.near(out.frac[place.start], CLOSE.max(options.merge_tol), &mut found);
         for &(atom, square) in &found {
-            let other = row_of(atom);
-            if other >= index {
-                continue;
+            if atom as usize >= place.start {
+                // Its own images, and rows that will find this one.
+                break;
             }
+            let other = row_of(atom);
             if square <= options.merge_tol * options.merge_tol {
+                shared.resize(rows.len(), false);
                 shared[index] = true;
             }
             if row.occupancy >= FULL && rows[other].occupancy >= FULL && square < CLOSE * CLOSE {
@@ -348,13 +463,13 @@ fn share_sites(
                         ),
                     )
                     .at(row.at)
-                    .tag(FRACT_TAGS[0])
+                    .tag(FRACT_TAGS[0].name())
                     .value(row.label),
                 )?;
             }
         }
     }
-    if !shared.contains(&true) {
+    if shared.is_empty() {
         return Ok(());
     }
     let mut site: Vec<i32> = Vec::with_capacity(out.frac.len());

@@ -1,57 +1,46 @@
 //! What a block declares about its symmetry, and the operations that follow from it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::cell::Cell;
 use super::document::{BlockView, Column, Value};
+use super::group::{Group, fits};
+use super::listed::{self, Key};
 use super::number::parse_number;
 use super::report::{Fault, Report, code};
-use crate::math::{Mat3, dot};
-use crate::symmetry::{
-    MAX_OPERATIONS, Operations, Setting, parse_hall, parse_xyz, settings_of_number, settings_of_symbol,
-};
+use super::tags::{self, Tag};
+use crate::symmetry::{Operations, Setting, parse_hall, settings_of_number, settings_of_symbol};
 
-// Names with points are those of later dictionaries; symmetry under such a name must not be overlooked.
-const OPERATION_TAGS: [&str; 4] = [
-    "_space_group_symop_operation_xyz",
-    "_symmetry_equiv_pos_as_xyz",
-    "_space_group_symop.operation_xyz",
-    "_symmetry_equiv.pos_as_xyz",
+const HALL_TAGS: [Tag; 4] = [tags::HALL, tags::HALL_OLD, tags::POINTED_HALL, tags::POINTED_HALL_OLD];
+const HM_TAGS: [Tag; 6] = [
+    tags::HM,
+    tags::HM_OLD,
+    tags::HM_FULL,
+    tags::HM_REF,
+    tags::POINTED_HM,
+    tags::POINTED_HM_OLD,
 ];
-const HALL_TAGS: [&str; 4] = [
-    "_space_group_name_hall",
-    "_symmetry_space_group_name_hall",
-    "_space_group.name_hall",
-    "_symmetry.space_group_name_hall",
-];
-const HM_TAGS: [&str; 6] = [
-    "_space_group_name_h-m_alt",
-    "_symmetry_space_group_name_h-m",
-    "_space_group_name_h-m_full",
-    "_space_group_name_h-m_ref",
-    "_space_group.name_h-m_alt",
-    "_symmetry.space_group_name_h-m",
-];
-const NUMBER_TAGS: [&str; 4] = [
-    "_space_group_it_number",
-    "_symmetry_int_tables_number",
-    "_space_group.it_number",
-    "_symmetry.int_tables_number",
+const NUMBER_TAGS: [Tag; 4] = [
+    tags::NUMBER,
+    tags::NUMBER_OLD,
+    tags::POINTED_NUMBER,
+    tags::POINTED_NUMBER_OLD,
 ];
 /// Tags that say that there is symmetry which this reader does not expand.
-const OTHER_TAGS: [&str; 12] = [
-    "_space_group_symop_magn_operation_xyz",
-    "_space_group_symop_magn_operation.xyz",
-    "_space_group_magn_symop_operation_xyz",
-    "_space_group_symop.magn_operation_xyz",
-    "_space_group_magn.number_bns",
-    "_space_group_magn_number_bns",
-    "_space_group.magn_number_bns",
-    "_parent_space_group.name_h-m_alt",
-    "_parent_space_group_name_h-m_alt",
-    "_space_group_ssg_name",
-    "_space_group_symop_ssg_operation_algebraic",
-    "_space_group_symop_ssg_operation.algebraic",
+const OTHER_TAGS: [Tag; 12] = [
+    tags::MAGNETIC_A,
+    tags::MAGNETIC_B,
+    tags::MAGNETIC_C,
+    tags::MAGNETIC_D,
+    tags::MAGNETIC_BNS_A,
+    tags::MAGNETIC_BNS_B,
+    tags::MAGNETIC_BNS_C,
+    tags::PARENT_HM_A,
+    tags::PARENT_HM_B,
+    tags::SSG_NAME,
+    tags::SSG_A,
+    tags::SSG_B,
 ];
 
 /// Symmetry as the source declares it.
@@ -67,34 +56,66 @@ pub struct DeclaredSymmetry {
     pub number: Option<u8>,
 }
 
+/// What a block declares, and the operations to expand it with.
+#[derive(Debug, Clone)]
+pub(super) struct Symmetry {
+    pub declared: Arc<DeclaredSymmetry>,
+    pub group: Arc<Group>,
+}
+
 /// Read the declaration; the operations are those to expand with.
-pub(super) fn read(
-    block: &BlockView<'_, '_>,
-    cell: &Cell,
-    report: &mut Report,
-) -> Result<(DeclaredSymmetry, Operations), Fault> {
+pub(super) fn read(block: &BlockView<'_, '_>, cell: &Cell, report: &mut Report) -> Result<Symmetry, Fault> {
     let items = Items {
         hall: block.value_of(&HALL_TAGS),
         hm: block.value_of(&HM_TAGS),
         number: block.value_of(&NUMBER_TAGS),
     };
-    let text = |item: &Option<Item<'_, '_>>| item.as_ref().map(|(_, value)| tidy(value.text));
-    let mut declared = DeclaredSymmetry {
-        operations: None,
-        hall_symbol: text(&items.hall),
-        hm_symbol: text(&items.hm),
-        number: items.number.and_then(|(_, value)| parse_group_number(value.text)),
-    };
-    let operations = match listed(block, report)? {
-        Some(operations) => {
-            compare(&items, &operations, cell, report);
-            Some(operations)
+    let names = [&items.hall, &items.hm, &items.number].map(|item| item.as_ref().map(|(_, value)| value.text));
+    let key = listed::only_column(block).map(|column| Key::new(&column, names));
+    let known = key.as_ref().and_then(Key::find);
+    let symmetry = if let Some(known) = known {
+        known
+    } else {
+        let before = report.count();
+        let listed = listed::read(block, report)?;
+        let is_listed = listed.is_some();
+        let operations = match listed {
+            Some(operations) => {
+                compare(&items, &operations, report);
+                Some(operations)
+            }
+            None => from_names(block, &items, cell, report)?,
+        };
+        let text = |item: &Option<Item<'_, '_>>| item.as_ref().map(|(_, value)| tidy(value.text));
+        let declared = DeclaredSymmetry {
+            // Without any declaration P 1 is this reader's guess, not the file's word.
+            operations: operations.clone(),
+            hall_symbol: text(&items.hall),
+            hm_symbol: text(&items.hm),
+            number: items.number.and_then(|(_, value)| parse_group_number(value.text)),
+        };
+        let symmetry = Symmetry {
+            declared: Arc::new(declared),
+            group: Arc::new(Group::new(operations.unwrap_or_else(Operations::identity))),
+        };
+        if !is_listed {
+            return Ok(symmetry);
         }
-        None => from_names(block, &items, cell, report)?,
+        // What was read without a doubt is the same the next time, whatever else the next file says.
+        if let Some(key) = key
+            && report.count() == before
+        {
+            key.keep(symmetry.clone());
+        }
+        symmetry
     };
-    // Without any declaration P 1 is this reader's guess, not the file's word.
-    declared.operations.clone_from(&operations);
-    Ok((declared, operations.unwrap_or_else(Operations::identity)))
+    if !symmetry.group.is_rigid(cell) && !fits(symmetry.group.operations(), cell) {
+        report.note(Fault::new(
+            code::SYMMETRY,
+            "the listed operations do not fit the lengths and angles of the cell",
+        ));
+    }
+    Ok(symmetry)
 }
 
 fn tidy(text: &str) -> String {
@@ -104,84 +125,6 @@ fn tidy(text: &str) -> String {
 fn parse_group_number(text: &str) -> Option<u8> {
     let number = parse_number(text.trim())?.value;
     (number.fract() == 0.0 && (1.0..=230.0).contains(&number)).then_some(number as u8)
-}
-
-/// The listed operations, tidied; None where there are none.
-fn listed(block: &BlockView<'_, '_>, report: &mut Report) -> Result<Option<Operations>, Fault> {
-    let mut found: Option<Operations> = None;
-    for tag in OPERATION_TAGS {
-        let Some(column) = block.column(tag) else { continue };
-        let values: Vec<Value<'_>> = column.iter().filter(|value| !value.is_absent()).collect();
-        if values.is_empty() {
-            continue;
-        }
-        let mut parsed = Vec::with_capacity(values.len().min(MAX_OPERATIONS));
-        for value in &values {
-            let fault = |code, message: String| {
-                Fault::new(code, message)
-                    .at(value.at)
-                    .tag(column.tag())
-                    .value(value.text)
-            };
-            let operation = parse_xyz(value.text).map_err(|error| fault(code::OPERATION, error.message))?;
-            if operation.unusual {
-                report.note(fault(
-                    code::OPERATION,
-                    "an operation has a factor other than -1, 0 and 1".into(),
-                ));
-            }
-            // A hostile list is cut off before it takes memory; repeats within the first thousands are harmless.
-            if parsed.len() >= 64 * MAX_OPERATIONS {
-                return Err(fault(
-                    code::LIMIT,
-                    format!("more than {} listed operations", 64 * MAX_OPERATIONS),
-                ));
-            }
-            parsed.push(operation);
-        }
-        let fault = |code, message: String| Fault::new(code, message).at(column.at()).tag(column.tag());
-        let all = Operations::from_parsed(&parsed).map_err(|error| fault(code::OPERATION, error.message))?;
-        let (tidy, change) = all.tidied();
-        if tidy.len() > MAX_OPERATIONS {
-            return Err(fault(
-                code::LIMIT,
-                format!("{} distinct operations, more than {MAX_OPERATIONS}", tidy.len()),
-            ));
-        }
-        if change.identity_added {
-            report.repair(fault(
-                code::OPERATIONS,
-                "the identity is not listed and was added".into(),
-            ))?;
-        }
-        if change.duplicates > 0 {
-            report.repair(fault(
-                code::OPERATIONS,
-                format!("{} operation(s) are listed twice", change.duplicates),
-            ))?;
-        }
-        if !tidy.is_group() {
-            report.repair(fault(
-                code::OPERATIONS,
-                format!(
-                    "the {} listed operations are no group; they were used as they stand",
-                    tidy.len()
-                ),
-            ))?;
-        }
-        match &found {
-            None => found = Some(tidy),
-            Some(first) if !first.same_set(&tidy) => report.repair(fault(
-                code::OPERATIONS,
-                format!(
-                    "these operations differ from those of {}, which were used",
-                    OPERATION_TAGS[0]
-                ),
-            ))?,
-            Some(_) => {}
-        }
-    }
-    Ok(found)
 }
 
 /// The names that a block gives its group.
@@ -242,35 +185,8 @@ fn meanings<'d, 't>(items: &Items<'d, 't>) -> Vec<Meaning<'d, 't>> {
     out
 }
 
-/// Whether every rotation keeps the lengths and angles of the cell, within 2 %.
-fn fits(operations: &Operations, cell: &Cell) -> bool {
-    let rows = &cell.vectors;
-    let metric: Mat3 = std::array::from_fn(|i| std::array::from_fn(|j| dot(rows[i], rows[j])));
-    let scale = |i: usize, j: usize| (metric[i][i] * metric[j][j]).sqrt();
-    operations.as_slice().iter().all(|operation| {
-        let w = operation.rotation.map(|row| row.map(f64::from));
-        (0..3).all(|i| {
-            (i..3).all(|j| {
-                let mut moved = 0.0;
-                for k in 0..3 {
-                    for l in 0..3 {
-                        moved += w[k][i] * metric[k][l] * w[l][j];
-                    }
-                }
-                (moved - metric[i][j]).abs() <= 0.02 * scale(i, j)
-            })
-        })
-    })
-}
-
 /// Compare listed operations with the names: operations win, every contradiction is told.
-fn compare(items: &Items<'_, '_>, operations: &Operations, cell: &Cell, report: &mut Report) {
-    if !fits(operations, cell) {
-        report.note(Fault::new(
-            code::SYMMETRY,
-            "the listed operations do not fit the lengths and angles of the cell",
-        ));
-    }
+fn compare(items: &Items<'_, '_>, operations: &Operations, report: &mut Report) {
     for meaning in meanings(items) {
         let text = meaning.item.1.text.trim();
         if meaning.sets.is_empty() {

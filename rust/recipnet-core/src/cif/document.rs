@@ -2,17 +2,33 @@
 //!
 //! A value is kept as the offset of its token (4 bytes); its text is read again from there when it is asked for.
 
-use std::collections::HashMap;
+use super::lexer::{Lexer, Syntax, TokenKind, is_space, word_end};
+use super::number::{parse_number, plain_number_at};
+use super::tags::{self, Tag};
 
-use super::lexer::{Lexer, TokenKind};
+/// Marks the absence of a number.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Without quotes.
+    Bare,
+    /// In quotes.
+    Quoted,
+    /// In a text field.
+    Text,
+    /// As a list or table of CIF 2.
+    Nested,
+}
 
 /// A value as it stands in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value<'t> {
     /// Content, without quotes or semicolons.
     pub text: &'t str,
-    /// Whether it stood in quotes or in a text field.
-    pub quoted: bool,
+    /// How it is written.
+    pub form: Form,
     /// Offset in the text.
     pub at: usize,
 }
@@ -21,13 +37,13 @@ impl Value<'_> {
     /// `?` without quotes: not known.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        !self.quoted && self.text == "?"
+        self.form == Form::Bare && self.text == "?"
     }
 
     /// `.` without quotes: does not apply, or the default.
     #[must_use]
     pub fn is_inapplicable(&self) -> bool {
-        !self.quoted && self.text == "."
+        self.form == Form::Bare && self.text == "."
     }
 
     /// `?`, `.` or nothing at all.
@@ -39,29 +55,42 @@ impl Value<'_> {
 
 /// One tag with its values: one, or a column of a loop.
 #[derive(Debug, Clone)]
-pub struct Item {
-    pub(super) tag: (u32, u32),
-    pub(super) first: u32,
-    pub(super) stride: u32,
-    pub(super) rows: u32,
-    /// Offset of the loop's header.
-    pub(super) header: Option<u32>,
+pub(super) struct Item {
+    /// Offset of the tag.
+    pub at: u32,
+    /// Place of its first value.
+    pub first: u32,
+    /// Places from one of its values to the next.
+    pub stride: u32,
+    /// Number of its values.
+    pub rows: u32,
+    /// Offset of the loop's header, `NONE` outside loops.
+    pub header: u32,
+    /// Number of the tag, where the reader knows it.
+    pub known: Option<Tag>,
 }
 
-/// One data block.
-#[derive(Debug, Clone, Default)]
-pub struct Block {
-    pub(super) name: (u32, u32),
-    pub(super) items: Vec<Item>,
-    pub(super) index: HashMap<Box<str>, u32>,
+/// One data block: its name and its items.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    pub name: (u32, u32),
+    pub items: (u32, u32),
 }
 
 /// A parsed text.
 #[derive(Debug, Clone)]
 pub struct Document<'t> {
     pub(super) text: &'t str,
-    pub(super) values: Vec<u32>,
-    pub(super) blocks: Vec<Block>,
+    pub(super) syntax: Syntax,
+    pub(super) store: Store,
+}
+
+/// What a document holds beside its text; kept from one text to the next, so that memory is taken once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Store {
+    pub values: Vec<u32>,
+    pub items: Vec<Item>,
+    pub blocks: Vec<Block>,
 }
 
 /// A column: the values of one tag.
@@ -69,31 +98,53 @@ pub struct Document<'t> {
 pub struct Column<'d, 't> {
     pub(super) document: &'d Document<'t>,
     pub(super) item: &'d Item,
+    /// The offsets of the values from the first on, `stride` apart.
+    offsets: &'d [u32],
+    stride: usize,
+    rows: usize,
 }
 
 /// A block together with its document.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct BlockView<'d, 't> {
     document: &'d Document<'t>,
     block: &'d Block,
-}
-
-/// The key under which a tag is found.
-pub(super) fn key(tag: &str) -> Box<str> {
-    tag.to_lowercase().into_boxed_str()
+    known: [u32; tags::COUNT],
 }
 
 impl<'d, 't> Column<'d, 't> {
+    #[inline]
+    pub(super) fn new(document: &'d Document<'t>, item: &'d Item) -> Self {
+        Self {
+            document,
+            item,
+            offsets: &document.store.values[item.first as usize..],
+            stride: item.stride as usize,
+            rows: item.rows as usize,
+        }
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.item.rows as usize
+        self.rows
     }
 
     /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.item.rows == 0
+        self.rows == 0
+    }
+
+    /// Offset of the value in a row.
+    ///
+    /// # Panics
+    /// If the row does not exist.
+    #[must_use]
+    #[inline]
+    pub fn offset(&self, row: usize) -> usize {
+        assert!(row < self.len(), "row {row} of {}", self.len());
+        self.offsets[row * self.stride] as usize
     }
 
     /// The value in a row.
@@ -101,10 +152,20 @@ impl<'d, 't> Column<'d, 't> {
     /// # Panics
     /// If the row does not exist.
     #[must_use]
+    #[inline]
     pub fn get(&self, row: usize) -> Value<'t> {
-        assert!(row < self.len(), "row {row} of {}", self.len());
-        self.document
-            .value(self.item.first as usize + row * self.item.stride as usize)
+        self.document.value(self.offset(row))
+    }
+
+    /// The number in a row, where there is one; quotes around it do not matter.
+    ///
+    /// # Panics
+    /// If the row does not exist.
+    #[must_use]
+    #[inline]
+    pub fn number(&self, row: usize) -> Option<f64> {
+        plain_number_at(self.document.text.as_bytes(), self.offset(row))
+            .or_else(|| parse_number(self.get(row).text).map(|number| number.value))
     }
 
     /// All values in order.
@@ -115,13 +176,20 @@ impl<'d, 't> Column<'d, 't> {
     /// The tag as written.
     #[must_use]
     pub fn tag(&self) -> &'t str {
-        &self.document.text[self.item.tag.0 as usize..self.item.tag.1 as usize]
+        let text = self.document.text;
+        &text[self.at()..word_end(text.as_bytes(), self.at())]
     }
 
     /// Offset of the tag.
     #[must_use]
     pub fn at(&self) -> usize {
-        self.item.tag.0 as usize
+        self.item.at as usize
+    }
+
+    /// Offset of the header of its loop; None for a single value.
+    #[must_use]
+    pub fn loop_at(&self) -> Option<usize> {
+        (self.item.header != NONE).then_some(self.item.header as usize)
     }
 
     /// Whether both are columns of one loop, or both single values.
@@ -129,39 +197,59 @@ impl<'d, 't> Column<'d, 't> {
     pub fn same_loop(&self, other: &Self) -> bool {
         self.item.header == other.item.header
     }
+
+    /// The text from the first to the last row of its loop, with everything between.
+    pub(super) fn loop_text(&self) -> &'t [u8] {
+        let text = self.document.text.as_bytes();
+        let (start, end) = (self.offset(0), self.offset(self.len().max(1) - 1));
+        let mut lexer = Lexer::new(self.document.text, end, self.document.syntax);
+        lexer.next();
+        &text[start..lexer.position()]
+    }
 }
 
 impl<'d, 't> BlockView<'d, 't> {
+    fn new(document: &'d Document<'t>, block: &'d Block) -> Self {
+        let mut known = [NONE; tags::COUNT];
+        for place in block.items.0..block.items.1 {
+            if let Some(tag) = document.store.items[place as usize].known {
+                known[usize::from(tag.0)] = place;
+            }
+        }
+        Self { document, block, known }
+    }
+
     /// Name after `data_`.
     #[must_use]
     pub fn name(&self) -> &'t str {
         &self.document.text[self.block.name.0 as usize..self.block.name.1 as usize]
     }
 
-    /// The column of a tag, whatever its case.
+    /// The column of a tag that the reader knows.
+    #[inline]
+    pub(super) fn find(&self, tag: Tag) -> Option<Column<'d, 't>> {
+        let place = self.known[usize::from(tag.0)];
+        (place != NONE).then(|| Column::new(self.document, &self.document.store.items[place as usize]))
+    }
+
+    /// The column of a tag, whatever its case. Tags that the reader has no use for are searched one by one.
     #[must_use]
     pub fn column(&self, tag: &str) -> Option<Column<'d, 't>> {
-        let place = match self.block.index.get(tag) {
-            Some(&place) => place,
-            None => *self.block.index.get(&key(tag))?,
-        };
-        Some(Column {
-            document: self.document,
-            item: &self.block.items[place as usize],
-        })
+        match tags::index().find(tag.as_bytes()) {
+            Some(known) => self.find(known),
+            None => self.columns().find(|column| same_tag(column.tag(), tag)),
+        }
     }
 
-    /// The first of several spellings of a tag that stands in the block.
-    #[must_use]
-    pub fn first_of(&self, tags: &[&str]) -> Option<Column<'d, 't>> {
-        tags.iter().find_map(|tag| self.column(tag))
+    /// The first of several tags that stands in the block.
+    pub(super) fn first_of(&self, tags: &[Tag]) -> Option<Column<'d, 't>> {
+        tags.iter().find_map(|&tag| self.find(tag))
     }
 
-    /// The single value of a tag, where it is there and not absent.
-    #[must_use]
-    pub fn value_of(&self, tags: &[&str]) -> Option<(Column<'d, 't>, Value<'t>)> {
-        tags.iter().find_map(|tag| {
-            let column = self.column(tag)?;
+    /// The single value of the first tag that has one which is not absent.
+    pub(super) fn value_of(&self, tags: &[Tag]) -> Option<(Column<'d, 't>, Value<'t>)> {
+        tags.iter().find_map(|&tag| {
+            let column = self.find(tag)?;
             let value = (column.len() == 1).then(|| column.get(0))?;
             (!value.is_absent()).then_some((column, value))
         })
@@ -170,8 +258,15 @@ impl<'d, 't> BlockView<'d, 't> {
     /// All tags in file order.
     pub fn columns(&self) -> impl Iterator<Item = Column<'d, 't>> {
         let document = self.document;
-        self.block.items.iter().map(move |item| Column { document, item })
+        document.store.items[self.block.items.0 as usize..self.block.items.1 as usize]
+            .iter()
+            .map(move |item| Column::new(document, item))
     }
+}
+
+/// Whether two tags are one, whatever their case.
+pub(super) fn same_tag(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b) || (!a.is_ascii() && !b.is_ascii() && a.to_lowercase() == b.to_lowercase())
 }
 
 impl<'t> Document<'t> {
@@ -181,20 +276,72 @@ impl<'t> Document<'t> {
         self.text
     }
 
-    /// Blocks in file order.
-    pub fn blocks(&self) -> impl Iterator<Item = BlockView<'_, 't>> {
-        self.blocks.iter().map(move |block| BlockView { document: self, block })
+    /// The grammar that the text follows.
+    #[must_use]
+    pub fn syntax(&self) -> Syntax {
+        self.syntax
     }
 
-    fn value(&self, index: usize) -> Value<'t> {
-        let at = self.values[index] as usize;
+    /// Number of blocks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.store.blocks.len()
+    }
+
+    /// Whether there is no block.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.store.blocks.is_empty()
+    }
+
+    /// Blocks in file order.
+    pub fn blocks(&self) -> impl Iterator<Item = BlockView<'_, 't>> {
+        self.store.blocks.iter().map(move |block| BlockView::new(self, block))
+    }
+
+    /// The value whose token starts at an offset.
+    #[inline]
+    fn value(&self, at: usize) -> Value<'t> {
+        let bytes = self.text.as_bytes();
+        // The commonest value: letters and digits up to white space.
+        if bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) && self.syntax == Syntax::Cif1 {
+            return Value {
+                text: &self.text[at..word_end(bytes, at)],
+                form: Form::Bare,
+                at,
+            };
+        }
         // The offset is that of a token which was read once before.
-        let token = Lexer::new(self.text, at).next();
+        let token = Lexer::new(self.text, at, self.syntax).next();
         let (start, end, kind) = token.map_or((at, at, TokenKind::Bare), |token| (token.start, token.end, token.kind));
-        Value {
-            text: self.text[start..end].trim_matches(['\r', '\n']),
-            quoted: kind != TokenKind::Bare,
-            at,
+        let text = &self.text[start..end];
+        match kind {
+            TokenKind::Text => Value {
+                text: text.trim_matches(['\r', '\n']),
+                form: Form::Text,
+                at,
+            },
+            TokenKind::Quoted => Value {
+                text,
+                form: Form::Quoted,
+                at,
+            },
+            TokenKind::Nested => Value {
+                text,
+                form: Form::Nested,
+                at,
+            },
+            _ => Value {
+                text,
+                form: Form::Bare,
+                at,
+            },
         }
     }
+}
+
+/// Whether the token at `at` is a bare `?` or `.`.
+#[inline]
+pub(super) fn is_absent_at(text: &[u8], at: usize) -> bool {
+    matches!(text.get(at), Some(b'?' | b'.')) && text.get(at + 1).is_none_or(|&byte| is_space(byte))
 }

@@ -1,18 +1,30 @@
-//! From an asymmetric unit to the cell: images, special positions, neighbours that are too close.
+//! From an asymmetric unit to the cell: images of a row, special positions exact.
 
-use super::cell::Cell;
-use crate::math::wrap;
-use crate::symmetry::Operations;
+use super::cell::{Cell, wrap};
+use super::group::Group;
+use crate::math::floor_int;
 
 /// The images of one row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Images {
     /// Positions in [0, 1), in the order of the operations that first give them.
     pub positions: Vec<[f64; 3]>,
     /// The operation that first gave each.
-    pub operations: Vec<usize>,
+    pub operations: Vec<u32>,
+    /// The operations that keep the position.
+    stabilizer: Vec<u32>,
+}
+
+impl Images {
     /// Number of operations that keep the position.
-    pub stabilizer: usize,
+    pub fn order(&self) -> usize {
+        self.stabilizer.len()
+    }
+
+    fn push(&mut self, position: [f64; 3], operation: usize) {
+        self.positions.push(position);
+        self.operations.push(operation as u32);
+    }
 }
 
 /// An affine map with exact coefficients: rows `(m x) / order + n / (denominator order)`.
@@ -76,36 +88,35 @@ impl Affine {
     }
 }
 
-/// The operations that bring `x` back to itself within `tol`, as the average of their maps.
-fn average(x: [f64; 3], operations: &Operations, cell: &Cell, tol: f64) -> Affine {
-    let denominator = i64::from(operations.denominator());
+/// The operations that bring `x` back to itself within `tol`, and the average of their maps.
+fn average(x: [f64; 3], group: &Group, cell: &Cell, tol: f64, stabilizer: &mut Vec<u32>) -> Affine {
+    let operations = group.operations().as_slice();
+    let denominator = i64::from(group.operations().denominator());
     let mut sum = Affine {
         matrix: [[0; 3]; 3],
         shift: [0; 3],
         order: 0,
     };
-    for operation in operations.as_slice() {
+    stabilizer.clear();
+    let reach = cell.spacings.map(|spacing| tol / spacing);
+    'operations: for (index, map) in group.maps().iter().enumerate() {
         let mut difference = [0.0; 3];
-        let mut cells = [0i64; 3];
-        let mut far = false;
         for i in 0..3 {
-            let row = operation.rotation[i];
-            let moved: f64 = (0..3).filter(|&j| row[j] != 0).map(|j| f64::from(row[j]) * x[j]).sum();
-            let delta = moved + f64::from(operation.translation[i]) / denominator as f64 - x[i];
-            let nearest = delta.round();
-            difference[i] = delta - nearest;
-            cells[i] = nearest as i64;
-            if difference[i].abs() * cell.spacings[i] > tol {
-                far = true;
-                break;
+            let delta = map.apply(x, i) - x[i];
+            difference[i] = delta - floor_int(delta + 0.5) as f64;
+            if difference[i].abs() > reach[i] {
+                continue 'operations;
             }
         }
-        if far || cell.square(difference) > tol * tol {
+        if cell.square(difference) > tol * tol {
             continue;
         }
+        stabilizer.push(index as u32);
         sum.order += 1;
+        let operation = &operations[index];
         for i in 0..3 {
-            sum.shift[i] += i64::from(operation.translation[i]) - cells[i] * denominator;
+            let cells = floor_int(map.apply(x, i) - x[i] + 0.5);
+            sum.shift[i] += i64::from(operation.translation[i]) - cells * denominator;
             for j in 0..3 {
                 sum.matrix[i][j] += i64::from(operation.rotation[i][j]);
             }
@@ -115,128 +126,87 @@ fn average(x: [f64; 3], operations: &Operations, cell: &Cell, tol: f64) -> Affin
 }
 
 /// All images of a position: wrapped, merged within `tol`, special positions averaged over their stabilizer.
-pub(super) fn images(x: [f64; 3], operations: &Operations, cell: &Cell, tol: f64) -> Images {
+///
+/// `rigid` says that the operations are a group and keep the cell's lengths and angles: then images meet exactly where
+/// the stabilizer makes them meet, and need not be compared with one another.
+pub(super) fn images(x: [f64; 3], group: &Group, rigid: bool, cell: &Cell, tol: f64, out: &mut Images) {
+    out.positions.clear();
+    out.operations.clear();
     let x = x.map(wrap);
+    let operations = group.operations().as_slice();
     if operations.len() == 1 {
-        return Images {
-            positions: vec![x],
-            operations: vec![0],
-            stabilizer: 1,
-        };
+        out.stabilizer.clear();
+        out.stabilizer.push(0);
+        out.push(x, 0);
+        return;
     }
-    let denominator = i64::from(operations.denominator());
-    let mut map = average(x, operations, cell, tol);
+    let denominator = i64::from(group.operations().denominator());
+    let mut stabilizer = std::mem::take(&mut out.stabilizer);
+    let mut map = average(x, group, cell, tol, &mut stabilizer);
     // The average may lie within reach of operations that the rounded position missed: then they belong to it too.
-    for _ in 0..4 {
-        if map.order == 1 {
-            break;
+    if map.order > 1 {
+        let mut wider_stabilizer = Vec::with_capacity(stabilizer.len());
+        for _ in 0..4 {
+            let mean = map.at(x, denominator);
+            let near = std::array::from_fn(|i| mean[i] + (x[i] - mean[i]).round());
+            let wider = average(near, group, cell, tol, &mut wider_stabilizer);
+            if wider.order <= map.order {
+                break;
+            }
+            map = wider;
+            std::mem::swap(&mut stabilizer, &mut wider_stabilizer);
         }
-        let mean = map.at(x, denominator);
-        let near = std::array::from_fn(|i| mean[i] + (x[i] - mean[i]).round());
-        let wider = average(near, operations, cell, tol);
-        if wider.order <= map.order {
-            break;
-        }
-        map = wider;
     }
-    let expected = (operations.len() as i64 / map.order.max(1)).max(1) as usize;
-    let mut positions: Vec<[f64; 3]> = Vec::with_capacity(expected);
-    let mut first = Vec::with_capacity(expected);
-    for (index, operation) in operations.as_slice().iter().enumerate() {
-        let position = map.moved(&operation.rotation, operation.translation).at(x, denominator);
-        if positions
+    let image = |index: usize| {
+        let operation = &operations[index];
+        map.moved(&operation.rotation, operation.translation).at(x, denominator)
+    };
+    out.stabilizer = stabilizer;
+    if rigid && out.order() == 1 {
+        for (index, map) in group.maps().iter().enumerate() {
+            out.push(std::array::from_fn(|i| wrap(map.apply(x, i))), index);
+        }
+        return;
+    }
+    if rigid
+        && let Some(products) = group.products()
+        && out.by_cosets(operations.len(), products, image)
+    {
+        return;
+    }
+    out.positions.clear();
+    out.operations.clear();
+    for index in 0..operations.len() {
+        let position = image(index);
+        if out
+            .positions
             .iter()
             .all(|&known| cell.within(known, position, tol).is_none())
         {
-            positions.push(position);
-            first.push(index);
+            out.push(position, index);
         }
-    }
-    Images {
-        positions,
-        operations: first,
-        stabilizer: map.order as usize,
     }
 }
 
-/// Finds sites near a point: brute force for small cells, bins for large ones.
-pub(super) struct Neighborhood<'s> {
-    cell: &'s Cell,
-    sites: &'s [[f64; 3]],
-    bins: [u64; 3],
-    /// Bin and site, sorted; empty for small cells.
-    sorted: Vec<(u64, u32)>,
-}
-
-/// Up to this many sites all are looked at.
-const SMALL: usize = 128;
-
-impl<'s> Neighborhood<'s> {
-    /// Prepare for searches within `reach` (angstrom) or less; positions lie in [0, 1).
-    pub fn new(cell: &'s Cell, sites: &'s [[f64; 3]], reach: f64) -> Self {
-        let bins = cell
-            .spacings
-            .map(|spacing| (spacing / reach).floor().clamp(1.0, 65_536.0) as u64);
-        let mut out = Self {
-            cell,
-            sites,
-            bins,
-            sorted: Vec::new(),
-        };
-        if sites.len() > SMALL {
-            out.sorted = sites
-                .iter()
-                .zip(0u32..)
-                .map(|(&site, index)| (out.key(out.place(site)), index))
-                .collect();
-            out.sorted.sort_unstable();
-        }
-        out
-    }
-
-    fn place(&self, x: [f64; 3]) -> [u64; 3] {
-        std::array::from_fn(|i| ((x[i] * self.bins[i] as f64) as u64).min(self.bins[i] - 1))
-    }
-
-    fn key(&self, place: [u64; 3]) -> u64 {
-        (place[0] * self.bins[1] + place[1]) * self.bins[2] + place[2]
-    }
-
-    /// Sites within `limit` of `x` with their squared distances, by rising index.
-    pub fn near(&self, x: [f64; 3], limit: f64, found: &mut Vec<(u32, f64)>) {
-        found.clear();
-        let mut test = |index: u32| {
-            if let Some(square) = self.cell.within(self.sites[index as usize], x, limit) {
-                found.push((index, square));
+impl Images {
+    /// One image for each coset of the stabilizer; false where it turns out to be no subgroup.
+    fn by_cosets(&mut self, count: usize, products: &[u16], image: impl Fn(usize) -> [f64; 3]) -> bool {
+        let mut done = [false; super::group::MAX_TABLE];
+        for index in 0..count {
+            if done[index] {
+                continue;
             }
-        };
-        if self.sorted.is_empty() {
-            (0..self.sites.len() as u32).for_each(&mut test);
-            return;
-        }
-        let place = self.place(x);
-        let steps = |axis: usize| -> Vec<u64> {
-            let (bins, here) = (self.bins[axis], place[axis]);
-            if bins < 3 {
-                (0..bins).collect()
-            } else {
-                vec![(here + bins - 1) % bins, here, (here + 1) % bins]
-            }
-        };
-        let (steps_a, steps_b, steps_c) = (steps(0), steps(1), steps(2));
-        for &a in &steps_a {
-            for &b in &steps_b {
-                for &c in &steps_c {
-                    let key = self.key([a, b, c]);
-                    let start = self.sorted.partition_point(|entry| entry.0 < key);
-                    self.sorted[start..]
-                        .iter()
-                        .take_while(|entry| entry.0 == key)
-                        .for_each(|entry| test(entry.1));
+            for &member in &self.stabilizer {
+                let product = usize::from(products[index * count + member as usize]);
+                if done[product] {
+                    return false;
                 }
+                done[product] = true;
             }
+            self.positions.push(image(index));
+            self.operations.push(index as u32);
         }
-        found.sort_unstable_by_key(|entry| entry.0);
+        true
     }
 }
 
@@ -244,13 +214,20 @@ impl<'s> Neighborhood<'s> {
 mod tests {
     use super::*;
     use crate::cif::options::CifOptions;
+    use crate::symmetry::{Operations, settings};
 
     fn cell(parameters: [f64; 6]) -> Cell {
         Cell::from_parameters(parameters, &CifOptions::default()).unwrap()
     }
 
-    fn group(texts: &[&str]) -> Operations {
-        Operations::from_xyz(texts).unwrap()
+    fn group(texts: &[&str]) -> Group {
+        Group::new(Operations::from_xyz(texts).unwrap())
+    }
+
+    fn images(x: [f64; 3], group: &Group, cell: &Cell, tol: f64) -> Images {
+        let mut out = Images::default();
+        super::images(x, group, group.is_rigid(cell), cell, tol, &mut out);
+        out
     }
 
     #[test]
@@ -260,12 +237,12 @@ mod tests {
         for x in [[0.333, 0.667, 0.1], [0.3333, 0.6667, 0.1], [-0.667, 1.667, 0.1]] {
             let found = images(x, &threefold, &cell, 0.03);
             assert_eq!(
-                (found.positions, found.stabilizer),
+                (found.positions.clone(), found.order()),
                 (vec![[1.0 / 3.0, 2.0 / 3.0, 0.1]], 3)
             );
         }
         let apart = images([0.33, 0.67, 0.1], &threefold, &cell, 0.03);
-        assert_eq!((apart.positions.len(), apart.stabilizer), (3, 1));
+        assert_eq!((apart.positions.len(), apart.order()), (3, 1));
     }
 
     #[test]
@@ -298,28 +275,35 @@ mod tests {
         assert_eq!(found.positions[0][2], 0.7);
     }
 
+    /// Cosets against comparing every image with every other, on special and general positions of many groups.
     #[test]
-    fn bins_find_what_brute_force_finds() {
-        let cell = cell([9.0, 11.0, 7.0, 80.0, 100.0, 115.0]);
-        let mut state = 1u64;
-        let mut random = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 11) as f64 / (1u64 << 53) as f64
-        };
-        let sites: Vec<[f64; 3]> = (0..3000).map(|_| [random(), random(), random()]).collect();
-        let search = Neighborhood::new(&cell, &sites, 0.5);
-        assert!(!search.sorted.is_empty());
-        let (mut found, mut pairs) = (Vec::new(), 0);
-        for &x in sites.iter().step_by(7) {
-            search.near(x, 0.5, &mut found);
-            let brute: Vec<u32> = (0..sites.len() as u32)
-                .filter(|&index| cell.within(sites[index as usize], x, 0.5).is_some())
-                .collect();
-            assert_eq!(found.iter().map(|entry| entry.0).collect::<Vec<_>>(), brute);
-            pairs += brute.len();
+    fn cosets_give_what_distances_give() {
+        let cell = cell([7.0, 7.0, 7.0, 90.0, 90.0, 90.0]);
+        let mut special = 0;
+        for setting in settings().iter().step_by(3) {
+            let group = Group::new(setting.operations().clone());
+            if !group.is_rigid(&cell) {
+                continue;
+            }
+            for x in [
+                [0.0, 0.0, 0.0],
+                [0.25, 0.25, 0.25],
+                [0.125, 0.125, 0.125],
+                [0.3, 0.3, 0.3],
+                [0.21, 0.0, 0.5],
+                [0.501, 0.25, 0.749],
+                [0.11, 0.23, 0.37],
+            ] {
+                let (mut fast, mut slow) = (Images::default(), Images::default());
+                for _ in 0..8 {
+                    super::images(x, &group, true, &cell, 0.03, &mut fast);
+                }
+                super::images(x, &group, false, &cell, 0.03, &mut slow);
+                assert_eq!(fast.operations, slow.operations, "{} {x:?}", setting.hall_symbol);
+                assert_eq!(fast.positions, slow.positions, "{} {x:?}", setting.hall_symbol);
+                special += usize::from(fast.order() > 1);
+            }
         }
-        assert!(pairs > 500);
+        assert!(special > 100);
     }
 }

@@ -1,4 +1,4 @@
-//! Tokens of CIF 1.1, one at a time from any offset: linear, without recursion, without memory of its own.
+//! Tokens of CIF 1.1 and CIF 2, one at a time from any offset: linear, without recursion, without memory of its own.
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,17 +17,19 @@ pub enum TokenKind {
     Tag,
     /// A value without quotes.
     Bare,
-    /// A value in single or double quotes.
+    /// A value in quotes.
     Quoted,
     /// A text field between semicolons in column 1.
     Text,
+    /// A list or table of CIF 2, from bracket to bracket.
+    Nested,
 }
 
 impl TokenKind {
     /// Whether the token is a value.
     #[must_use]
     pub fn is_value(self) -> bool {
-        matches!(self, Self::Bare | Self::Quoted | Self::Text)
+        matches!(self, Self::Bare | Self::Quoted | Self::Text | Self::Nested)
     }
 }
 
@@ -36,12 +38,14 @@ impl TokenKind {
 pub enum Flaw {
     /// A quote that does not close on its line: the rest of the line was taken.
     OpenQuote,
-    /// A text field that runs to the end of the text.
+    /// A text field, triple quote, list or table that runs to the end of the text.
     OpenText,
     /// No white space after the token.
     Joined,
     /// A bare value that starts with a reserved character.
     Reserved,
+    /// Lists and tables nested deeper than [`MAX_NESTING`].
+    Deep,
 }
 
 /// One token: offsets of itself and of its content.
@@ -49,26 +53,84 @@ pub enum Flaw {
 pub struct Token {
     /// What it is.
     pub kind: TokenKind,
+    /// What is wrong with it.
+    pub flaw: Option<Flaw>,
     /// Where it starts.
     pub at: usize,
     /// Where its content starts.
     pub start: usize,
     /// Where its content ends.
     pub end: usize,
-    /// What is wrong with it.
-    pub flaw: Option<Flaw>,
 }
+
+/// The grammar that a text follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// CIF 1.1.
+    Cif1,
+    /// CIF 2, which a text announces in its first line.
+    Cif2,
+}
+
+/// Deepest nesting of lists and tables.
+pub const MAX_NESTING: usize = 64;
 
 /// Reads tokens from a text.
 #[derive(Debug, Clone)]
 pub struct Lexer<'t> {
     text: &'t [u8],
     at: usize,
+    syntax: Syntax,
 }
 
-const fn is_space(byte: u8) -> bool {
+/// What a byte can start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Space,
+    Comment,
+    Semicolon,
+    Quote,
+    Tag,
+    /// First letters of the keywords.
+    Keyword,
+    Reserved,
+    Bracket,
+    Plain,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut table = [Class::Plain; 256];
     // ^Z, vertical tab and form feed stand for white space too; the decoder has reported the first.
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0x1a)
+    let mut i = 0;
+    while i < 7 {
+        table[b" \t\n\r\x0b\x0c\x1a"[i] as usize] = Class::Space;
+        i += 1;
+    }
+    i = 0;
+    while i < 8 {
+        table[b"dDsSlLgG"[i] as usize] = Class::Keyword;
+        i += 1;
+    }
+    table[b'#' as usize] = Class::Comment;
+    table[b';' as usize] = Class::Semicolon;
+    table[b'\'' as usize] = Class::Quote;
+    table[b'"' as usize] = Class::Quote;
+    table[b'_' as usize] = Class::Tag;
+    table[b'$' as usize] = Class::Reserved;
+    table[b']' as usize] = Class::Reserved;
+    table[b'[' as usize] = Class::Bracket;
+    table[b'{' as usize] = Class::Bracket;
+    table[b'}' as usize] = Class::Bracket;
+    table
+};
+
+fn class(byte: u8) -> Class {
+    CLASSES[usize::from(byte)]
+}
+
+/// Whether a byte separates tokens.
+pub(super) fn is_space(byte: u8) -> bool {
+    class(byte) == Class::Space
 }
 
 const fn is_line_end(byte: u8) -> bool {
@@ -79,13 +141,37 @@ fn starts_with_word(text: &[u8], word: &[u8]) -> bool {
     text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word)
 }
 
+/// Offset of the first white space at or after `at`, or the end of the text.
+#[inline]
+pub(super) fn word_end(text: &[u8], mut at: usize) -> usize {
+    // Eight bytes at a time: bytes below '!' are white space, but for odd control characters.
+    while let Some((chunk, _)) = text.get(at..).and_then(|rest| rest.split_first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let low = word.wrapping_sub(0x2121_2121_2121_2121) & !word & 0x8080_8080_8080_8080;
+        if low == 0 {
+            at += 8;
+            continue;
+        }
+        at += low.trailing_zeros() as usize / 8;
+        if is_space(text[at]) {
+            return at;
+        }
+        at += 1;
+    }
+    while text.get(at).is_some_and(|&byte| !is_space(byte)) {
+        at += 1;
+    }
+    at
+}
+
 impl<'t> Lexer<'t> {
     /// A lexer that starts at an offset, which must be that of a token or of white space.
     #[must_use]
-    pub fn new(text: &'t str, at: usize) -> Self {
+    pub fn new(text: &'t str, at: usize, syntax: Syntax) -> Self {
         Self {
             text: text.as_bytes(),
             at,
+            syntax,
         }
     }
 
@@ -95,14 +181,61 @@ impl<'t> Lexer<'t> {
         self.at
     }
 
+    /// What the next token is, without taking it.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Option<TokenKind> {
+        loop {
+            let byte = *self.text.get(self.at)?;
+            return Some(match class(byte) {
+                Class::Space => {
+                    self.at += 1;
+                    continue;
+                }
+                Class::Tag => TokenKind::Tag,
+                Class::Plain => TokenKind::Bare,
+                Class::Quote => TokenKind::Quoted,
+                Class::Comment => {
+                    self.at = self.line_end();
+                    continue;
+                }
+                // The others are rare enough to be read twice.
+                _ => self.clone().next()?.kind,
+            });
+        }
+    }
+
+    /// Take values as long as they are plain words, and keep their offsets.
+    pub(super) fn plain_words(&mut self, offsets: &mut Vec<u32>) {
+        if self.syntax == Syntax::Cif2 {
+            return;
+        }
+        let mut at = self.at;
+        while let Some(&byte) = self.text.get(at) {
+            match class(byte) {
+                Class::Space => at += 1,
+                Class::Plain => {
+                    offsets.push(at as u32);
+                    at = word_end(self.text, at + 1);
+                }
+                _ => break,
+            }
+        }
+        self.at = at;
+    }
+
+    fn line_end(&self) -> usize {
+        memchr::memchr2(b'\n', b'\r', &self.text[self.at..]).map_or(self.text.len(), |n| self.at + n)
+    }
+
+    #[inline]
     fn token(&mut self, kind: TokenKind, range: [usize; 3], after: usize, flaw: Option<Flaw>) -> Token {
         self.at = after;
         Token {
             kind,
+            flaw,
             at: range[0],
             start: range[1],
             end: range[2],
-            flaw,
         }
     }
 
@@ -113,78 +246,189 @@ impl<'t> Lexer<'t> {
             .then_some(Flaw::Joined)
     }
 
+    /// Where the text field that opens at `at` closes: its last semicolon; None where it never does.
+    fn text_field_end(&self, at: usize) -> Option<usize> {
+        memchr::memchr_iter(b';', &self.text[at + 1..])
+            .map(|found| at + 1 + found)
+            .find(|&close| is_line_end(self.text[close - 1]))
+    }
+
     fn text_field(&mut self, at: usize) -> Token {
         let body = at + 1;
-        for found in memchr::memchr_iter(b';', &self.text[body..]) {
-            let close = body + found;
-            if is_line_end(self.text[close - 1]) {
-                let mut end = close - 1;
-                if self.text[end] == b'\n' && end > body && self.text[end - 1] == b'\r' {
-                    end -= 1;
-                }
-                let flaw = self.joined(close + 1);
-                return self.token(TokenKind::Text, [at, body, end.max(body)], close + 1, flaw);
-            }
+        let Some(close) = self.text_field_end(at) else {
+            let end = self.text.len();
+            return self.token(TokenKind::Text, [at, body, end], end, Some(Flaw::OpenText));
+        };
+        let mut end = close - 1;
+        if self.text[end] == b'\n' && end > body && self.text[end - 1] == b'\r' {
+            end -= 1;
         }
-        let end = self.text.len();
-        self.token(TokenKind::Text, [at, body, end], end, Some(Flaw::OpenText))
+        let flaw = self.joined(close + 1);
+        self.token(TokenKind::Text, [at, body, end.max(body)], close + 1, flaw)
     }
 
     fn quoted(&mut self, at: usize) -> Token {
         let quote = self.text[at];
-        let body = at + 1;
-        for found in memchr::memchr3_iter(quote, b'\n', b'\r', &self.text[body..]) {
-            let end = body + found;
-            if self.text[end] != quote {
-                return self.token(TokenKind::Quoted, [at, body, end], end, Some(Flaw::OpenQuote));
-            }
-            if self.text.get(end + 1).is_none_or(|&byte| is_space(byte)) {
-                return self.token(TokenKind::Quoted, [at, body, end], end + 1, None);
-            }
+        if self.syntax == Syntax::Cif2 {
+            return self.quoted_in_cif2(at);
         }
-        let end = self.text.len();
+        let body = at + 1;
+        // Most quoted values are short: a plain loop beats a search that has to be set up.
+        let mut end = body;
+        while let Some(&byte) = self.text.get(end) {
+            if byte == quote {
+                if self.text.get(end + 1).is_none_or(|&next| is_space(next)) {
+                    return self.token(TokenKind::Quoted, [at, body, end], end + 1, None);
+                }
+            } else if is_line_end(byte) {
+                break;
+            }
+            end += 1;
+        }
         self.token(TokenKind::Quoted, [at, body, end], end, Some(Flaw::OpenQuote))
     }
 
-    fn word(&mut self, at: usize) -> Token {
-        let mut end = at + 1;
-        while self.text.get(end).is_some_and(|&byte| !is_space(byte)) {
-            end += 1;
-        }
-        let word = &self.text[at..end];
-        let (kind, skip) = match word[0] {
-            b'_' => (TokenKind::Tag, 0),
-            b'd' | b'D' if starts_with_word(word, b"data_") => (TokenKind::Data, 5),
-            b's' | b'S' if starts_with_word(word, b"save_") => (TokenKind::Save, 5),
-            b'l' | b'L' if word.eq_ignore_ascii_case(b"loop_") => (TokenKind::Loop, 0),
-            b'g' | b'G' if word.eq_ignore_ascii_case(b"global_") => (TokenKind::Global, 0),
-            b's' | b'S' if word.eq_ignore_ascii_case(b"stop_") => (TokenKind::Stop, 0),
-            _ => (TokenKind::Bare, 0),
+    fn quoted_in_cif2(&mut self, at: usize) -> Token {
+        let (body, end, after) = self.quotes_of_cif2(at);
+        let flaw = match after {
+            None if body == at + 3 => Some(Flaw::OpenText),
+            None => Some(Flaw::OpenQuote),
+            Some(after) => self.joined(after),
         };
-        let flaw = (kind == TokenKind::Bare && matches!(word[0], b'[' | b']' | b'$')).then_some(Flaw::Reserved);
-        self.token(kind, [at, at + skip, end], end, flaw)
+        self.token(TokenKind::Quoted, [at, body, end], after.unwrap_or(end), flaw)
+    }
+
+    /// Start and end of what stands in the quotes at `at`, and the offset behind them; None where they do not close.
+    fn quotes_of_cif2(&self, at: usize) -> (usize, usize, Option<usize>) {
+        let quote = self.text[at];
+        let triple = [quote; 3];
+        if self.text[at..].starts_with(&triple) {
+            let body = at + 3;
+            return match memchr::memmem::find(&self.text[body..], &triple) {
+                Some(length) => (body, body + length, Some(body + length + 3)),
+                None => (body, self.text.len(), None),
+            };
+        }
+        let body = at + 1;
+        match memchr::memchr3(quote, b'\n', b'\r', &self.text[body..]) {
+            Some(length) if self.text[body + length] == quote => (body, body + length, Some(body + length + 1)),
+            Some(length) => (body, body + length, None),
+            None => (body, self.text.len(), None),
+        }
+    }
+
+    /// A list or table: everything up to the bracket that closes it.
+    fn nested(&mut self, at: usize) -> Token {
+        let text = self.text;
+        let mut open = Vec::with_capacity(MAX_NESTING);
+        let mut place = at;
+        while let Some(&byte) = text.get(place) {
+            match byte {
+                b'[' | b'{' => {
+                    if open.len() == MAX_NESTING {
+                        return self.token(TokenKind::Nested, [at, at, place], text.len(), Some(Flaw::Deep));
+                    }
+                    open.push(byte);
+                }
+                b']' | b'}' => {
+                    // The wrong closing bracket ends the value; the document reports what follows it.
+                    let fits = open.pop() == Some(if byte == b']' { b'[' } else { b'{' });
+                    if open.is_empty() || !fits {
+                        let flaw = if fits {
+                            self.joined(place + 1)
+                        } else {
+                            Some(Flaw::Joined)
+                        };
+                        return self.token(TokenKind::Nested, [at, at, place + 1], place + 1, flaw);
+                    }
+                }
+                b'\'' | b'"' => {
+                    let (_, end, after) = self.quotes_of_cif2(place);
+                    place = after.unwrap_or(end);
+                    continue;
+                }
+                b'#' if is_space(text[place - 1]) => {
+                    place = memchr::memchr2(b'\n', b'\r', &text[place..]).map_or(text.len(), |n| place + n);
+                    continue;
+                }
+                b';' if is_line_end(text[place - 1]) => match self.text_field_end(place) {
+                    Some(close) => place = close,
+                    None => break,
+                },
+                _ => {}
+            }
+            place += 1;
+        }
+        self.token(
+            TokenKind::Nested,
+            [at, at, text.len()],
+            text.len(),
+            Some(Flaw::OpenText),
+        )
+    }
+
+    #[inline]
+    fn bare(&mut self, at: usize, flaw: Option<Flaw>) -> Token {
+        let mut end = word_end(self.text, at);
+        if self.syntax == Syntax::Cif2 {
+            let bracket = self.text[at + 1..end]
+                .iter()
+                .position(|byte| matches!(byte, b'[' | b']' | b'{' | b'}'));
+            if let Some(length) = bracket {
+                end = at + 1 + length;
+                return self.token(TokenKind::Bare, [at, at, end], end, Some(Flaw::Joined));
+            }
+        }
+        self.token(TokenKind::Bare, [at, at, end], end, flaw)
+    }
+
+    fn keyword_or_bare(&mut self, at: usize) -> Token {
+        let end = word_end(self.text, at);
+        let word = &self.text[at..end];
+        if word.len() < 5 {
+            return self.bare(at, None);
+        }
+        let (kind, skip) = match word[0] | 0x20 {
+            b'd' if starts_with_word(word, b"data_") => (TokenKind::Data, 5),
+            b's' if starts_with_word(word, b"save_") => (TokenKind::Save, 5),
+            b'l' if word.eq_ignore_ascii_case(b"loop_") => (TokenKind::Loop, 0),
+            b'g' if word.eq_ignore_ascii_case(b"global_") => (TokenKind::Global, 0),
+            b's' if word.eq_ignore_ascii_case(b"stop_") => (TokenKind::Stop, 0),
+            _ => return self.bare(at, None),
+        };
+        self.token(kind, [at, at + skip, end], end, None)
     }
 }
 
 impl Iterator for Lexer<'_> {
     type Item = Token;
 
+    #[inline]
     fn next(&mut self) -> Option<Token> {
         loop {
-            let byte = *self.text.get(self.at)?;
-            if is_space(byte) {
-                self.at += 1;
-                continue;
-            }
             let at = self.at;
-            return Some(match byte {
-                b'#' => {
-                    self.at = memchr::memchr2(b'\n', b'\r', &self.text[at..]).map_or(self.text.len(), |n| at + n);
+            let byte = *self.text.get(at)?;
+            return Some(match class(byte) {
+                Class::Space => {
+                    self.at += 1;
                     continue;
                 }
-                b';' if at == 0 || is_line_end(self.text[at - 1]) => self.text_field(at),
-                b'\'' | b'"' => self.quoted(at),
-                _ => self.word(at),
+                Class::Comment => {
+                    self.at = self.line_end();
+                    continue;
+                }
+                Class::Plain => self.bare(at, None),
+                Class::Tag => {
+                    let end = word_end(self.text, at);
+                    self.token(TokenKind::Tag, [at, at, end], end, None)
+                }
+                Class::Quote => self.quoted(at),
+                Class::Keyword => self.keyword_or_bare(at),
+                Class::Semicolon if at == 0 || is_line_end(self.text[at - 1]) => self.text_field(at),
+                Class::Semicolon => self.bare(at, None),
+                Class::Bracket if self.syntax == Syntax::Cif2 && byte != b'}' => self.nested(at),
+                Class::Bracket if byte != b'[' && self.syntax == Syntax::Cif1 => self.bare(at, None),
+                Class::Bracket | Class::Reserved => self.bare(at, Some(Flaw::Reserved)),
             });
         }
     }
@@ -195,7 +439,7 @@ mod tests {
     use super::*;
 
     fn tokens(text: &str) -> Vec<(TokenKind, &str)> {
-        Lexer::new(text, 0)
+        Lexer::new(text, 0, Syntax::Cif1)
             .map(|token| (token.kind, &text[token.start..token.end]))
             .collect()
     }
@@ -227,7 +471,7 @@ mod tests {
 
     #[test]
     fn flaws() {
-        let flaw = |text: &str| Lexer::new(text, 0).next().unwrap().flaw;
+        let flaw = |text: &str| Lexer::new(text, 0, Syntax::Cif1).next().unwrap().flaw;
         assert_eq!(flaw("'open\nnext"), Some(Flaw::OpenQuote));
         assert_eq!(flaw("'open"), Some(Flaw::OpenQuote));
         assert_eq!(flaw(";open\n ;"), Some(Flaw::OpenText));
@@ -241,8 +485,47 @@ mod tests {
     #[test]
     fn a_token_reads_the_same_from_its_own_offset() {
         let text = "data_a\n_b 'c d' ;x\n;text\n more\n;\n_e f\n";
-        for token in Lexer::new(text, 0) {
-            assert_eq!(Lexer::new(text, token.at).next(), Some(token));
+        for token in Lexer::new(text, 0, Syntax::Cif1) {
+            assert_eq!(Lexer::new(text, token.at, Syntax::Cif1).next(), Some(token));
         }
+    }
+
+    #[test]
+    fn words_end_where_a_plain_loop_ends_them() {
+        let text = "abcdefgh ijklmnopqrstuvwxyz\t\u{1}x\u{1}yzabcdefg\u{1f}h\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{1a}z\rq"
+            .as_bytes();
+        for at in 0..=text.len() {
+            let slow = (at..text.len())
+                .find(|&place| is_space(text[place]))
+                .unwrap_or(text.len());
+            assert_eq!(word_end(text, at), slow, "{at}");
+        }
+    }
+
+    #[test]
+    fn lists_tables_and_triple_quotes_of_cif2() {
+        use TokenKind::{Bare, Nested, Quoted, Tag};
+        let text = "_a [1 [2 'x]' ] {'k':\"}\"}] _b '''it's\ntwo''' 'x' a]b";
+        let found: Vec<_> = Lexer::new(text, 0, Syntax::Cif2)
+            .map(|token| (token.kind, &text[token.start..token.end], token.flaw))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (Tag, "_a", None),
+                (Nested, "[1 [2 'x]' ] {'k':\"}\"}]", None),
+                (Tag, "_b", None),
+                (Quoted, "it's\ntwo", None),
+                (Quoted, "x", None),
+                (Bare, "a", Some(Flaw::Joined)),
+                (Bare, "]b", Some(Flaw::Reserved)),
+            ]
+        );
+        let flaw = |text: &str| Lexer::new(text, 0, Syntax::Cif2).next().unwrap().flaw;
+        assert_eq!(flaw("[1 2"), Some(Flaw::OpenText));
+        assert_eq!(flaw("[1 2}"), Some(Flaw::Joined));
+        assert_eq!(flaw("'''a"), Some(Flaw::OpenText));
+        assert_eq!(flaw(&("[".repeat(64) + &"]".repeat(64))), None);
+        assert_eq!(flaw(&("[".repeat(65) + &"]".repeat(65))), Some(Flaw::Deep));
     }
 }

@@ -4,30 +4,38 @@
 //! `declared`, `atoms`) -> images (`expand`) -> crystal. Each step knows only the one before it.
 
 mod atoms;
+mod batch;
 mod cell;
 mod checks;
 mod crystal;
 mod declared;
 mod document;
 mod expand;
+mod group;
 mod lexer;
+mod listed;
+mod nearby;
 mod number;
 mod options;
 mod parser;
 mod report;
 mod species;
+mod strings;
+mod tags;
 mod text;
 
+pub use batch::CifBatch;
 pub use crystal::CifCrystal;
 pub use declared::DeclaredSymmetry;
-pub use document::{BlockView, Column, Document, Item, Value};
-pub use lexer::{Flaw, Lexer, Token, TokenKind};
+pub use document::{BlockView, Column, Document, Form, Value};
+pub use lexer::{Flaw, Lexer, MAX_NESTING, Syntax, Token, TokenKind};
 pub use number::{Number, parse_fraction, parse_number};
 pub use options::{CifOptions, UnknownElement};
 pub use report::{Code, code};
+pub use strings::Strings;
 
 use crate::error::Format;
-use crate::error::{Error, ReadError, Result};
+use crate::error::{Error, ReadError, Result, Warning};
 use crate::parallel;
 use report::{Fault, Report};
 use text::{Locator, decode};
@@ -38,35 +46,82 @@ use text::{Locator, decode};
 /// [`ReadError`] with line, column, block, tag and value of what cannot be read. A file whose symmetry cannot be
 /// expanded is such an error; an asymmetric unit is never returned as a crystal.
 pub fn read_crystal(bytes: &[u8], options: &CifOptions) -> Result<CifCrystal> {
-    read(bytes, options).map_err(Error::Read)
+    let mut reader = Reader::default();
+    reader.read(bytes, options).map_err(Error::Read)?;
+    Ok(reader.crystal)
 }
 
-fn read(bytes: &[u8], options: &CifOptions) -> std::result::Result<CifCrystal, Box<ReadError>> {
-    let nowhere = Locator::new("");
+/// Look into the document of a CIF: `with` is given its blocks, tags and values, and the warnings of reading it.
+///
+/// # Errors
+/// [`ReadError`] for what is no CIF; in strict mode for every repair.
+pub fn with_document<R>(
+    bytes: &[u8],
+    options: &CifOptions,
+    with: impl FnOnce(&Document<'_>, Vec<Warning>) -> R,
+) -> Result<R> {
+    in_text(bytes, options, |text, report| {
+        let locator = Locator::new(text);
+        let document = parser::parse(text, report, document::Store::default())
+            .map_err(|fault| fault.into_error(&locator, None))?;
+        let report = std::mem::replace(report, Report::new(options.strict));
+        Ok(with(&document, report.into_warnings(&locator)))
+    })
+    .map_err(Error::Read)
+}
+
+/// Decode the bytes and go on with their text.
+fn in_text<R>(
+    bytes: &[u8],
+    options: &CifOptions,
+    with: impl FnOnce(&str, &mut Report) -> std::result::Result<R, Box<ReadError>>,
+) -> std::result::Result<R, Box<ReadError>> {
     if bytes.len() > options.max_bytes {
         let message = format!("{} bytes, more than max_bytes = {}", bytes.len(), options.max_bytes);
-        return Err(Fault::new(code::LIMIT, message).into_error(&nowhere, None));
+        return Err(Fault::new(code::LIMIT, message).into_error(&Locator::new(""), None));
     }
     let mut report = Report::new(options.strict);
-    let text = match decode(bytes, &mut report) {
-        Ok(text) => text,
+    match decode(bytes, &mut report) {
+        Ok(text) => with(&text, &mut report),
         Err(fault) => {
             // The places of these faults are counted in the raw bytes.
             let raw: String = bytes[..fault.at.unwrap_or(0).min(bytes.len())]
                 .iter()
                 .map(|&b| char::from(b))
                 .collect();
-            return Err(fault.into_error(&Locator::new(&raw), None));
+            Err(fault.into_error(&Locator::new(&raw), None))
         }
-    };
-    let locator = Locator::new(&text);
-    let document = parser::parse(&text, &mut report).map_err(|fault| fault.into_error(&locator, None))?;
-    let block =
-        crystal::choose(&document, options, &mut report).map_err(|(fault, name)| fault.into_error(&locator, name))?;
-    let mut crystal =
-        crystal::build(&block, options, &mut report).map_err(|fault| fault.into_error(&locator, Some(block.name())))?;
-    crystal.warnings = report.into_warnings(&locator);
-    Ok(crystal)
+    }
+}
+
+/// Reads one text after the other into the same memory.
+#[derive(Default)]
+struct Reader {
+    store: document::Store,
+    space: crystal::Workspace,
+    /// What was read last.
+    crystal: CifCrystal,
+}
+
+impl Reader {
+    fn read(&mut self, bytes: &[u8], options: &CifOptions) -> std::result::Result<(), Box<ReadError>> {
+        in_text(bytes, options, |text, report| {
+            let locator = Locator::new(text);
+            let document = parser::parse(text, report, std::mem::take(&mut self.store))
+                .map_err(|fault| fault.into_error(&locator, None))?;
+            let block = crystal::choose(&document, options, report)
+                .map_err(|(fault, name)| fault.into_error(&locator, name))?;
+            crystal::build(&block, options, report, &mut self.space, &mut self.crystal)
+                .map_err(|fault| fault.into_error(&locator, Some(block.name())))?;
+            drop(block);
+            self.store = document.store;
+            if report.count() > 0 {
+                let report = std::mem::replace(report, Report::new(options.strict));
+                self.crystal.warnings = report.into_warnings(&locator);
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Where texts come from.
@@ -95,26 +150,47 @@ impl Sources<'_> {
     }
 }
 
+/// Sources that one thread takes at a time: enough to make waking it worth while, few enough to share the work.
+const CHUNK: usize = 64;
+
 /// Read many crystals on all threads; results are in the order of the sources, one bad source stops no other.
 ///
 /// # Errors
-/// The outer error is about `threads` only; each source has a result of its own.
-pub fn read_many(
-    sources: Sources<'_>,
-    options: &CifOptions,
-    threads: Option<usize>,
-) -> Result<Vec<std::result::Result<CifCrystal, Box<ReadError>>>> {
-    // A small CIF takes some 50 microseconds.
-    let workers = parallel::workers(threads, sources.len() as f64 * 50_000.0)?;
-    parallel::try_map(sources.len(), workers, |index| {
-        Ok(match sources {
-            Sources::Texts(texts) => read(texts[index], options),
-            Sources::Paths(paths) => read_path(paths[index], options),
-        })
-    })
+/// Only about `threads`; each source that cannot be read is a failure of its own.
+pub fn read_many(sources: Sources<'_>, options: &CifOptions, threads: Option<usize>) -> Result<CifBatch> {
+    // A small CIF takes some 5 microseconds.
+    let workers = parallel::workers(threads, sources.len() as f64 * 5_000.0)?;
+    let chunk = if workers == 1 { sources.len().max(1) } else { CHUNK };
+    let parts = parallel::try_map(sources.len().div_ceil(chunk), workers, |part| {
+        let mut reader = Reader::default();
+        let mut out = CifBatch::default();
+        for index in part * chunk..sources.len().min((part + 1) * chunk) {
+            let read = match sources {
+                Sources::Texts(texts) => reader.read(texts[index], options),
+                Sources::Paths(paths) => read_path(&mut reader, paths[index], options),
+            };
+            match read {
+                Ok(()) => out.push(index, &mut reader.crystal),
+                Err(error) => out.failures.push((index, error)),
+            }
+        }
+        Ok(out)
+    })?;
+    let mut all = CifBatch::default();
+    for part in parts {
+        all.append(part);
+    }
+    if all.offsets.is_empty() {
+        all.offsets.push(0);
+    }
+    Ok(all)
 }
 
-fn read_path(path: &std::path::Path, options: &CifOptions) -> std::result::Result<CifCrystal, Box<ReadError>> {
+fn read_path(
+    reader: &mut Reader,
+    path: &std::path::Path,
+    options: &CifOptions,
+) -> std::result::Result<(), Box<ReadError>> {
     let named = |mut error: Box<ReadError>| {
         error.path = Some(path.display().to_string());
         error
@@ -127,7 +203,7 @@ fn read_path(path: &std::path::Path, options: &CifOptions) -> std::result::Resul
         )))
     };
     let bytes = read_limited(path, options.max_bytes).map_err(failed)?;
-    read(&bytes, options).map_err(named)
+    reader.read(&bytes, options).map_err(named)
 }
 
 /// The bytes of a regular file; one more than `limit` at most, so that a larger file is refused without reading it all.

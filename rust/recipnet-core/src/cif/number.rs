@@ -1,5 +1,7 @@
 //! The one grammar of numbers in CIF.
 
+use super::lexer::is_space;
+
 /// A number with its standard uncertainty, where one is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Number {
@@ -11,6 +13,92 @@ pub struct Number {
 
 /// Longest text that is taken for a number.
 const MAX_LENGTH: usize = 400;
+/// Powers of ten that are exact in a double.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+    1e21, 1e22,
+];
+
+/// Digits read one after the other: their value, and how many they are.
+#[derive(Clone, Copy, Default)]
+struct Digits {
+    value: u64,
+    count: usize,
+}
+
+impl Digits {
+    /// Take the digits at `at` as well; returns the offset behind them. Beyond 19 digits the value has no meaning.
+    #[inline]
+    fn take(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        let start = at;
+        // Eight at a time: a byte is a digit if its upper half is 3 and adding 6 leaves it so.
+        while let Some((chunk, _)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk::<8>()) {
+            let word = u64::from_le_bytes(*chunk);
+            let upper = (word & 0xf0f0_f0f0_f0f0_f0f0)
+                | ((word.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0) >> 4);
+            if upper != 0x3333_3333_3333_3333 {
+                break;
+            }
+            // Pairs, then fours, then all eight.
+            let pairs = (word & 0x0f0f_0f0f_0f0f_0f0f).wrapping_mul(2561) >> 8;
+            let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(6_553_601) >> 16;
+            let eight = (fours & 0x0000_ffff_0000_ffff).wrapping_mul(42_949_672_960_001) >> 32;
+            self.value = self.value.wrapping_mul(100_000_000).wrapping_add(eight);
+            at += 8;
+        }
+        while let Some(digit) = bytes
+            .get(at)
+            .map(|byte| byte.wrapping_sub(b'0'))
+            .filter(|&digit| digit < 10)
+        {
+            self.value = self.value.wrapping_mul(10).wrapping_add(u64::from(digit));
+            at += 1;
+        }
+        self.count += at - start;
+        at
+    }
+}
+
+/// `digits * 10^power`, where both are exact in a double and so is the one rounding of their product or quotient.
+#[inline]
+fn exact(digits: Digits, power: i32) -> Option<f64> {
+    if digits.count > 19 || digits.value > 1 << 53 {
+        return None;
+    }
+    let value = digits.value as f64;
+    let factor = *POWERS.get(power.unsigned_abs() as usize)?;
+    Some(if power < 0 { value / factor } else { value * factor })
+}
+
+/// The number that starts at `at` and ends at white space or the end: plain decimals, with an uncertainty in brackets
+/// or without. None for all else, which [`parse_number`] has to judge.
+#[inline]
+pub(super) fn plain_number_at(text: &[u8], at: usize) -> Option<f64> {
+    let negative = text.get(at) == Some(&b'-');
+    let mut at = at + usize::from(negative);
+    let mut digits = Digits::default();
+    at = digits.take(text, at);
+    let whole = digits.count;
+    if text.get(at) == Some(&b'.') {
+        at = digits.take(text, at + 1);
+    }
+    if digits.count == 0 {
+        return None;
+    }
+    if text.get(at) == Some(&b'(') {
+        let mut uncertainty = Digits::default();
+        at = uncertainty.take(text, at + 1);
+        if uncertainty.count == 0 || text.get(at) != Some(&b')') {
+            return None;
+        }
+        at += 1;
+    }
+    if text.get(at).is_some_and(|&byte| !is_space(byte)) {
+        return None;
+    }
+    let value = exact(digits, whole as i32 - digits.count as i32)?;
+    Some(if negative { -value } else { value })
+}
 
 /// Parse `-1.5`, `.5`, `5.`, `1.234(5)`, `90.(0)`, `1.2(3)e-4`, `1.0D+00`.
 ///
@@ -21,45 +109,30 @@ pub fn parse_number(text: &str) -> Option<Number> {
     if bytes.len() > MAX_LENGTH {
         return None;
     }
-    let mut plain = String::with_capacity(bytes.len());
-    let mut at = 0;
-    if let Some(&sign @ (b'+' | b'-')) = bytes.first() {
-        plain.push(char::from(sign));
-        at = 1;
-    }
-    let take_digits = |at: &mut usize, plain: &mut String| {
-        let start = *at;
-        while let Some(&digit) = bytes.get(*at).filter(|byte| byte.is_ascii_digit()) {
-            plain.push(char::from(digit));
-            *at += 1;
-        }
-        *at - start
-    };
-    let whole = take_digits(&mut at, &mut plain);
-    let mut decimals = 0;
+    let mut at = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
+    let negative = bytes.first() == Some(&b'-');
+    let mut digits = Digits::default();
+    at = digits.take(bytes, at);
+    let whole = digits.count;
     if bytes.get(at) == Some(&b'.') {
-        at += 1;
-        plain.push('.');
-        decimals = take_digits(&mut at, &mut plain);
+        at = digits.take(bytes, at + 1);
     }
-    if whole + decimals == 0 {
+    let decimals = (digits.count - whole) as i32;
+    if digits.count == 0 {
         return None;
     }
+    let mantissa = &text[..at];
     let mut uncertainty = uncertainty_digits(bytes, &mut at)?;
-    let mut exponent = 0i32;
+    let mut power = 0i32;
     if let Some(b'e' | b'E' | b'd' | b'D') = bytes.get(at) {
         at += 1;
-        let mut power = String::new();
-        if let Some(&sign @ (b'+' | b'-')) = bytes.get(at) {
-            power.push(char::from(sign));
-            at += 1;
-        }
-        if take_digits(&mut at, &mut power) == 0 {
+        let start = at;
+        at += usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
+        if Digits::default().take(bytes, at) == at {
             return None;
         }
-        exponent = power.parse().ok()?;
-        plain.push('e');
-        plain.push_str(&power);
+        at = Digits::default().take(bytes, at);
+        power = text[start..at].parse().ok()?;
         if uncertainty.is_none() {
             uncertainty = uncertainty_digits(bytes, &mut at)?;
         }
@@ -67,8 +140,13 @@ pub fn parse_number(text: &str) -> Option<Number> {
     if at != bytes.len() {
         return None;
     }
-    let value: f64 = plain.parse().ok()?;
-    let uncertainty = uncertainty.map(|digits| digits * 10f64.powi(exponent.saturating_sub(decimals as i32)));
+    let value = match exact(digits, power.saturating_sub(decimals)) {
+        Some(size) if negative => -size,
+        Some(size) => size,
+        // Long digits and large powers need the whole of decimal arithmetic.
+        None => format!("{mantissa}e{power}").parse().ok()?,
+    };
+    let uncertainty = uncertainty.map(|digits| digits * 10f64.powi(power.saturating_sub(decimals)));
     (value.is_finite()).then_some(Number { value, uncertainty })
 }
 
@@ -145,6 +223,68 @@ mod tests {
         assert_eq!(parse_fraction("-1/3"), Some(-1.0 / 3.0));
         for text in ["1/0", "1/", "/2", "1/2/3", "a/b", "1(1)/2"] {
             assert_eq!(parse_fraction(text), None, "{text}");
+        }
+    }
+
+    /// Every number is the double that the standard library makes of its digits, bit for bit.
+    #[test]
+    fn values_are_those_of_the_standard_library() {
+        let mut state = 1u64;
+        let mut random = |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for _ in 0..200_000 {
+            let mut text = String::new();
+            if random(3) == 0 {
+                text.push('-');
+            }
+            let most = if random(4) == 0 { 24 } else { 17 };
+            let digits = 1 + random(most);
+            let point = random(digits + 1);
+            for place in 0..digits {
+                if place == point {
+                    text.push('.');
+                }
+                text.push(char::from(b'0' + random(10) as u8));
+            }
+            let power = if random(3) == 0 { random(640) as i64 - 320 } else { 0 };
+            let plain = text.clone();
+            if power != 0 {
+                text += &format!("e{power}");
+            }
+            let expected: f64 = text.parse().unwrap();
+            let found = parse_number(&text).map(|number| number.value.to_bits());
+            assert_eq!(found, expected.is_finite().then(|| expected.to_bits()), "{text}");
+            let expected: f64 = plain.parse().unwrap();
+            for ending in ["", " ", "\n", "(12) "] {
+                let text = format!("x {plain}{ending}");
+                if let Some(found) = plain_number_at(text.as_bytes(), 2) {
+                    assert_eq!(found.to_bits(), expected.to_bits(), "{text}");
+                } else {
+                    assert!(plain.len() > 15, "{text}");
+                }
+            }
+        }
+        for odd in [
+            "1.5x",
+            "1e5",
+            "+1",
+            "",
+            ".",
+            "-",
+            "1(",
+            "1()",
+            "1(2",
+            "nan",
+            "1,5",
+            "?",
+            "1.2.3",
+            "12345678x",
+        ] {
+            assert_eq!(plain_number_at(odd.as_bytes(), 0), None, "{odd}");
         }
     }
 }

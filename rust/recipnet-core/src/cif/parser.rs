@@ -1,29 +1,30 @@
 //! Tokens to a document: tags, loops and frames, with every repair reported.
 
-use super::document::{Block, Column, Document, Item, key};
-use super::lexer::{Flaw, Lexer, Token, TokenKind};
-use super::report::{Fault, Report, code};
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
-/// Parse a text; in strict mode the first repair is refused.
-pub(super) fn parse<'t>(text: &'t str, report: &mut Report) -> Result<Document<'t>, Fault> {
-    if is_cif2(text) {
-        return Err(
-            Fault::new(code::CIF2, "the text declares itself as CIF 2, which is not read")
-                .at(0)
-                .hint("convert it to CIF 1.1"),
-        );
-    }
-    let document = Document {
-        text,
-        values: Vec::new(),
-        blocks: Vec::new(),
-    };
+use super::document::{Block, Column, Document, Item, NONE, Store, same_tag};
+use super::lexer::{Flaw, Lexer, MAX_NESTING, Syntax, Token, TokenKind};
+use super::report::{Fault, Report, code};
+use super::tags;
+
+/// Parse a text; in strict mode the first repair is refused. `store` lends its memory.
+pub(super) fn parse<'t>(text: &'t str, report: &mut Report, mut store: Store) -> Result<Document<'t>, Fault> {
+    store.values.clear();
+    store.items.clear();
+    store.blocks.clear();
+    let syntax = if is_cif2(text) { Syntax::Cif2 } else { Syntax::Cif1 };
+    let lexer = Lexer::new(text, 0, syntax);
     let mut parser = Parser {
-        document,
-        lexer: Lexer::new(text, 0).peekable(),
+        document: Document { text, syntax, store },
+        lexer,
         report,
+        index: tags::index(),
+        known: [NONE; tags::COUNT],
+        others: HashMap::new(),
     };
     parser.run()?;
+    parser.close_block();
     Ok(parser.document)
 }
 
@@ -33,14 +34,44 @@ fn is_cif2(text: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
 }
 
-struct Parser<'t, 'r> {
-    document: Document<'t>,
-    lexer: std::iter::Peekable<Lexer<'t>>,
-    report: &'r mut Report,
+/// A tag that is the same in any case. Ten thousand of them are told apart as fast as ten.
+#[derive(Eq)]
+struct Folded<'t>(&'t str);
+
+impl PartialEq for Folded<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        same_tag(self.0, other.0)
+    }
 }
 
-impl Parser<'_, '_> {
-    fn text_of(&self, token: &Token) -> &str {
+impl Hash for Folded<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if self.0.is_ascii() {
+            let mut lower = [0; 64];
+            for chunk in self.0.as_bytes().chunks(lower.len()) {
+                let lower = &mut lower[..chunk.len()];
+                lower.copy_from_slice(chunk);
+                lower.make_ascii_lowercase();
+                state.write(lower);
+            }
+        } else {
+            state.write(self.0.to_lowercase().as_bytes());
+        }
+    }
+}
+
+struct Parser<'t, 'r> {
+    document: Document<'t>,
+    lexer: Lexer<'t>,
+    report: &'r mut Report,
+    index: &'static tags::Index,
+    /// Items of the open block by number of their tag, and those of other tags by name.
+    known: [u32; tags::COUNT],
+    others: HashMap<Folded<'t>, u32>,
+}
+
+impl<'t> Parser<'t, '_> {
+    fn text_of(&self, token: &Token) -> &'t str {
         &self.document.text[token.at..token.end]
     }
 
@@ -51,54 +82,64 @@ impl Parser<'_, '_> {
     }
 
     /// The next token, with its flaws reported.
+    #[inline]
     fn next(&mut self) -> Result<Option<Token>, Fault> {
-        let Some(token) = self.lexer.next() else {
-            return Ok(None);
-        };
-        let fault = |code, message: &str| Fault::new(code, message).at(token.at).value(self.text_of(&token));
-        match token.flaw {
-            None => {}
-            Some(Flaw::OpenText) => {
+        let token = self.lexer.next();
+        if let Some(token) = &token
+            && let Some(flaw) = token.flaw
+        {
+            self.flaw(token, flaw)?;
+        }
+        Ok(token)
+    }
+
+    #[cold]
+    fn flaw(&mut self, token: &Token, flaw: Flaw) -> Result<(), Fault> {
+        let fault = |code, message: &str| Fault::new(code, message).at(token.at).value(self.text_of(token));
+        let fault = match (flaw, token.kind) {
+            (Flaw::Deep, _) => {
+                return Err(fault(
+                    code::LIMIT,
+                    &format!("lists and tables are nested deeper than {MAX_NESTING}"),
+                ));
+            }
+            (Flaw::OpenText, TokenKind::Text) => {
                 return Err(fault(
                     code::UNCLOSED,
                     "a text field is not closed by a semicolon in column 1",
                 ));
             }
-            Some(Flaw::OpenQuote) => {
-                let fault = fault(
-                    code::UNCLOSED,
-                    "a quote does not close on its line; the rest of the line was taken",
-                );
-                self.report.repair(fault)?;
+            (Flaw::OpenText, TokenKind::Nested) => {
+                return Err(fault(code::UNCLOSED, "a list or table is not closed by its bracket"));
             }
-            Some(Flaw::Joined) => {
-                let fault = fault(
-                    code::SYNTAX,
-                    "white space is missing after the semicolon that closes a text field",
-                );
-                self.report.repair(fault)?;
-            }
-            Some(Flaw::Reserved) => {
-                let fault = fault(code::SYNTAX, "a value without quotes starts with a reserved character");
-                self.report.repair(fault)?;
-            }
-        }
-        Ok(Some(token))
+            (Flaw::OpenText, _) => return Err(fault(code::UNCLOSED, "a triple quote is not closed by another one")),
+            (Flaw::OpenQuote, _) => fault(
+                code::UNCLOSED,
+                "a quote does not close on its line; the rest of the line was taken",
+            ),
+            (Flaw::Joined, TokenKind::Text) => fault(
+                code::SYNTAX,
+                "white space is missing after the semicolon that closes a text field",
+            ),
+            (Flaw::Joined, _) => fault(code::SYNTAX, "white space is missing after a value"),
+            (Flaw::Reserved, _) => fault(code::SYNTAX, "a value without quotes starts with a reserved character"),
+        };
+        self.report.repair(fault)
     }
 
+    #[inline]
     fn peek_is_value(&mut self) -> bool {
-        self.lexer.peek().is_some_and(|token| token.kind.is_value())
+        self.lexer.peek().is_some_and(TokenKind::is_value)
     }
 
-    fn block(&mut self, token: &Token) -> Result<&mut Block, Fault> {
-        if self.document.blocks.is_empty() {
+    fn need_block(&self, token: &Token) -> Result<(), Fault> {
+        if self.document.is_empty() {
             return Err(Fault::new(code::NO_BLOCK, "text before the first data block")
                 .at(token.at)
                 .value(self.text_of(token))
                 .hint("a CIF starts with data_NAME"));
         }
-        let last = self.document.blocks.len() - 1;
-        Ok(&mut self.document.blocks[last])
+        Ok(())
     }
 
     fn run(&mut self) -> Result<(), Fault> {
@@ -122,8 +163,8 @@ impl Parser<'_, '_> {
                 TokenKind::Save => self.skip_frame(&token)?,
                 TokenKind::Tag => self.item(&token)?,
                 TokenKind::Loop => self.table(&token)?,
-                TokenKind::Bare | TokenKind::Quoted | TokenKind::Text => {
-                    self.block(&token)?;
+                TokenKind::Bare | TokenKind::Quoted | TokenKind::Text | TokenKind::Nested => {
+                    self.need_block(&token)?;
                     self.report
                         .repair(self.syntax(&token, "a value that belongs to no tag was ignored"))?;
                 }
@@ -133,27 +174,47 @@ impl Parser<'_, '_> {
     }
 
     fn open_block(&mut self, token: &Token) {
-        let name = (token.start as u32, token.end as u32);
-        self.document.blocks.push(Block {
-            name,
-            ..Block::default()
+        self.close_block();
+        let start = self.document.store.items.len() as u32;
+        self.document.store.blocks.push(Block {
+            name: (token.start as u32, token.end as u32),
+            items: (start, start),
         });
     }
 
+    fn close_block(&mut self) {
+        let end = self.document.store.items.len() as u32;
+        let Some(block) = self.document.store.blocks.last_mut() else {
+            return;
+        };
+        block.items.1 = end;
+        for item in &self.document.store.items[block.items.0 as usize..] {
+            if let Some(tag) = item.known {
+                self.known[usize::from(tag.0)] = NONE;
+            }
+        }
+        // Clearing costs as much as the table is large, so a large one is not kept for many small blocks.
+        if self.others.capacity() > 256 {
+            self.others = HashMap::new();
+        } else {
+            self.others.clear();
+        }
+    }
+
     fn skip_frame(&mut self, open: &Token) -> Result<(), Fault> {
-        self.block(open)?;
+        self.need_block(open)?;
         if open.start == open.end {
             return self
                 .report
                 .repair(self.syntax(open, "save_ without a frame that it ends"));
         }
         loop {
-            match self.lexer.peek().map(|token| (token.kind, token.start == token.end)) {
-                Some((TokenKind::Save, true)) => {
+            match self.lexer.peek() {
+                Some(TokenKind::Save) if self.lexer.clone().next().is_some_and(|token| token.start == token.end) => {
                     self.next()?;
                     return Ok(());
                 }
-                None | Some((TokenKind::Data | TokenKind::Save, _)) => {
+                None | Some(TokenKind::Data | TokenKind::Save) => {
                     return self.report.repair(self.syntax(open, "a save frame does not end"));
                 }
                 Some(_) => {
@@ -164,135 +225,153 @@ impl Parser<'_, '_> {
     }
 
     fn item(&mut self, tag: &Token) -> Result<(), Fault> {
-        self.block(tag)?;
+        self.need_block(tag)?;
         if !self.peek_is_value() {
             let fault = Fault::new(code::NO_VALUE, "a tag has no value")
                 .at(tag.at)
                 .tag(self.text_of(tag));
             return self.report.repair(fault);
         }
-        let first = self.document.values.len() as u32;
+        let first = self.document.store.values.len() as u32;
         if let Some(value) = self.next()? {
-            self.document.values.push(value.at as u32);
+            self.document.store.values.push(value.at as u32);
         }
-        self.insert(Item {
-            tag: (tag.at as u32, tag.end as u32),
-            first,
-            stride: 1,
-            rows: 1,
-            header: None,
-        })
+        self.insert(tag.at, tag.end, first, 1, 1, NONE)
     }
 
     fn table(&mut self, header: &Token) -> Result<(), Fault> {
-        self.block(header)?;
-        let mut tags = Vec::new();
-        while self.lexer.peek().is_some_and(|token| token.kind == TokenKind::Tag) {
+        self.need_block(header)?;
+        let mut tags: Vec<(usize, usize)> = Vec::with_capacity(16);
+        while self.lexer.peek() == Some(TokenKind::Tag) {
             if let Some(tag) = self.next()? {
-                tags.push((tag.at as u32, tag.end as u32));
+                tags.push((tag.at, tag.end));
             }
         }
-        if tags.is_empty() {
+        let Some(&(at, end)) = tags.first() else {
             return Err(Fault::new(code::LOOP, "a loop without tags").at(header.at));
-        }
-        let first = self.document.values.len();
-        while self.peek_is_value() {
+        };
+        let first = self.document.store.values.len();
+        loop {
+            self.lexer.plain_words(&mut self.document.store.values);
+            if !self.peek_is_value() {
+                break;
+            }
             if let Some(value) = self.next()? {
-                self.document.values.push(value.at as u32);
+                self.document.store.values.push(value.at as u32);
             }
         }
-        let count = self.document.values.len() - first;
-        let name = &self.document.text[tags[0].0 as usize..tags[0].1 as usize];
+        let count = self.document.store.values.len() - first;
+        let name = &self.document.text[at..end];
         if count == 0 {
             let fault = Fault::new(code::LOOP, "a loop without values").at(header.at).tag(name);
             return self.report.repair(fault);
         }
-        if !count.is_multiple_of(tags.len()) {
+        let stride = tags.len();
+        if !count.is_multiple_of(stride) {
             let message = format!(
-                "a loop of {} tags has {count} values: {} row(s) and {} value(s) left over",
-                tags.len(),
-                count / tags.len(),
-                count % tags.len()
+                "a loop of {stride} tags has {count} values: {} row(s) and {} value(s) left over",
+                count / stride,
+                count % stride
             );
             return Err(Fault::new(code::LOOP, message)
                 .at(header.at)
                 .tag(name)
                 .hint("a value is missing, or one with spaces lacks its quotes"));
         }
-        let stride = tags.len();
-        for (offset, tag) in tags.into_iter().enumerate() {
-            self.insert(Item {
-                tag,
-                first: (first + offset) as u32,
-                stride: stride as u32,
-                rows: (count / stride) as u32,
-                header: Some(header.at as u32),
-            })?;
+        for (offset, (at, end)) in tags.into_iter().enumerate() {
+            self.insert(
+                at,
+                end,
+                (first + offset) as u32,
+                stride as u32,
+                (count / stride) as u32,
+                header.at as u32,
+            )?;
         }
         Ok(())
     }
 
     /// Whether both columns have one text in a row; costs no more than reading the later one.
     fn same_value(&self, earlier: &Column<'_, '_>, again: &Column<'_, '_>, row: usize) -> bool {
-        let offset = |column: &Column<'_, '_>| {
-            self.document.values[column.item.first as usize + row * column.item.stride as usize] as usize
-        };
-        let (a, b) = (offset(earlier), offset(again));
-        let mut lexer = Lexer::new(self.document.text, b);
+        let (a, b) = (earlier.offset(row), again.offset(row));
+        let mut lexer = Lexer::new(self.document.text, b, self.document.syntax);
         let length = lexer.next().map_or(0, |_| lexer.position() - b);
         let bytes = self.document.text.as_bytes();
         bytes[a..].starts_with(&bytes[b..b + length]) && bytes.get(a + length).is_none_or(u8::is_ascii_whitespace)
     }
 
     /// Add an item; of two with one tag the first is kept.
-    fn insert(&mut self, item: Item) -> Result<(), Fault> {
-        let Some(last) = self.document.blocks.len().checked_sub(1) else {
-            return Ok(());
-        };
-        let tag = &self.document.text[item.tag.0 as usize..item.tag.1 as usize];
-        let place = self.document.blocks[last].items.len() as u32;
-        let name = key(tag);
-        if let Some(&earlier) = self.document.blocks[last].index.get(&name) {
-            let earlier = Column {
-                document: &self.document,
-                item: &self.document.blocks[last].items[earlier as usize],
-            };
-            let again = Column {
-                document: &self.document,
-                item: &item,
-            };
-            let same =
-                earlier.len() == again.len() && (0..again.len()).all(|row| self.same_value(&earlier, &again, row));
-            let fault = Fault::new(
-                code::DUPLICATE,
-                if same {
-                    "a tag is repeated with the same value"
+    fn insert(&mut self, at: usize, end: usize, first: u32, stride: u32, rows: u32, header: u32) -> Result<(), Fault> {
+        let tag = &self.document.text[at..end];
+        let place = self.document.store.items.len() as u32;
+        let known = self.index.find(tag.as_bytes());
+        let earlier = match known {
+            Some(tag) => {
+                let slot = &mut self.known[usize::from(tag.0)];
+                if *slot == NONE {
+                    *slot = place;
+                    None
                 } else {
-                    "a tag is repeated with another value; the first was taken"
-                },
-            )
-            .at(again.at())
-            .tag(tag)
-            .value(if again.is_empty() { "" } else { again.get(0).text });
-            if same {
-                self.report.note(fault);
-                return Ok(());
+                    Some(*slot)
+                }
             }
-            return self.report.repair(fault);
+            None => match self.others.entry(Folded(tag)) {
+                std::collections::hash_map::Entry::Occupied(entry) => Some(*entry.get()),
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    entry.insert(place);
+                    None
+                }
+            },
+        };
+        let item = Item {
+            at: at as u32,
+            first,
+            stride,
+            rows,
+            header,
+            known,
+        };
+        match earlier {
+            Some(earlier) => self.repeated(earlier, &item),
+            None => {
+                self.document.store.items.push(item);
+                Ok(())
+            }
         }
-        self.document.blocks[last].index.insert(name, place);
-        self.document.blocks[last].items.push(item);
-        Ok(())
+    }
+
+    fn repeated(&mut self, earlier: u32, item: &Item) -> Result<(), Fault> {
+        let document = &self.document;
+        let earlier = Column::new(document, &document.store.items[earlier as usize]);
+        let again = Column::new(document, item);
+        let same = earlier.len() == again.len() && (0..again.len()).all(|row| self.same_value(&earlier, &again, row));
+        let fault = Fault::new(
+            code::DUPLICATE,
+            if same {
+                "a tag is repeated with the same value"
+            } else {
+                "a tag is repeated with another value; the first was taken"
+            },
+        )
+        .at(again.at())
+        .tag(again.tag())
+        .value(if again.is_empty() { "" } else { again.get(0).text });
+        if same {
+            self.report.note(fault);
+            return Ok(());
+        }
+        self.report.repair(fault)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::document::Form;
     use super::*;
 
     fn parse(text: &str, strict: bool) -> Result<(Document<'_>, usize), Fault> {
         let mut report = Report::new(strict);
-        let document = super::parse(text, &mut report)?;
+        let document = super::parse(text, &mut report, Store::default())?;
         let warnings = report.into_warnings(&super::super::text::Locator::new(text)).len();
         Ok((document, warnings))
     }
@@ -307,13 +386,13 @@ mod tests {
         assert_eq!(blocks[0].column("_x.Y").unwrap().get(0).text, "1");
         let q = blocks[0].column("_q").unwrap();
         assert_eq!(
-            (q.len(), q.get(0).text, q.get(0).quoted, q.get(1).is_unknown()),
-            (2, "2 3", true, true)
+            (q.len(), q.get(0).text, q.get(0).form, q.get(1).is_unknown()),
+            (2, "2 3", Form::Quoted, true)
         );
         assert!(q.same_loop(&blocks[0].column("_p").unwrap()));
         assert_eq!(blocks[0].column("_z").unwrap().get(0).text, "t");
         assert!(blocks[1].column("_X_Y").unwrap().get(0).is_inapplicable());
-        assert!(blocks[1].value_of(&["_x_y"]).is_none());
+        assert!(blocks[1].column("_x_y").unwrap().get(0).is_absent());
         assert_eq!(blocks[0].columns().count(), 4);
     }
 
@@ -346,7 +425,7 @@ mod tests {
             ("data_a loop_ _x _y 1 2 3", code::LOOP, 7),
             ("data_a loop_ 1", code::LOOP, 7),
             ("data_a _x\n;open", code::UNCLOSED, 10),
-            ("#\\#CIF_2.0\ndata_a", code::CIF2, 0),
+            ("#\\#CIF_2.0\ndata_a _x [1 2", code::UNCLOSED, 21),
         ] {
             let fault = parse(text, false).unwrap_err();
             assert_eq!((fault.code, fault.at), (code, Some(at)), "{text}");

@@ -132,6 +132,11 @@ impl Report {
         }
     }
 
+    /// How much was reported so far.
+    pub fn count(&self) -> usize {
+        self.faults.len() + self.dropped.iter().map(|entry| entry.1).sum::<usize>()
+    }
+
     pub fn into_warnings(self, locator: &Locator<'_>) -> Vec<Warning> {
         let offsets: Vec<usize> = self.faults.iter().filter_map(|fault| fault.at).collect();
         let mut places = locator.places(&offsets).into_iter();
@@ -200,8 +205,6 @@ codes! {
     ENCODING = "ENCODING";
     /// A control character in the text.
     CONTROL = "CONTROL";
-    /// CIF 2 syntax.
-    CIF2 = "CIF2";
     /// Characters against the grammar.
     SYNTAX = "SYNTAX";
     /// A quote or text field without its end.

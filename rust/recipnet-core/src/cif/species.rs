@@ -1,5 +1,6 @@
 //! Elements, isotopes and charges from type symbols and labels.
 
+use super::lexer::is_space;
 use crate::elements::SYMBOLS;
 
 /// What a row is made of.
@@ -28,24 +29,53 @@ pub(super) enum Doubt {
     Water,
 }
 
+/// Atomic number by first letter and second (0 for none); 0 where no element has that name.
+const ELEMENTS: [[u8; 27]; 26] = {
+    let mut table = [[0; 27]; 26];
+    let mut number = 1;
+    while number < SYMBOLS.len() {
+        let symbol = SYMBOLS[number].as_bytes();
+        let second = if symbol.len() > 1 { symbol[1] - b'a' + 1 } else { 0 };
+        table[(symbol[0] - b'A') as usize][second as usize] = number as u8;
+        number += 1;
+    }
+    table
+};
+
 fn lookup(symbol: &str) -> Option<(u8, u16)> {
-    let mut letters = symbol.bytes();
-    let first = letters.next()?.to_ascii_uppercase();
-    let second = letters.next().map(|letter| letter.to_ascii_lowercase());
-    if letters.next().is_some() {
-        return None;
-    }
-    match (first, second) {
-        (b'D', None) => return Some((1, 2)),
-        (b'T', None) => return Some((1, 3)),
-        (b'X', None) => return None,
-        _ => {}
-    }
-    let number = SYMBOLS.iter().position(|known| {
-        let known = known.as_bytes();
-        known[0] == first && known.get(1).copied() == second
-    })?;
-    Some((number as u8, 0))
+    let letters = symbol.as_bytes();
+    let place = |letter: u8| {
+        letter
+            .is_ascii_alphabetic()
+            .then(|| usize::from(letter.to_ascii_uppercase() - b'A'))
+    };
+    let (first, second) = match *letters {
+        [b'd' | b'D'] => return Some((1, 2)),
+        [b't' | b'T'] => return Some((1, 3)),
+        [first] => (place(first)?, 0),
+        [first, second] => (place(first)?, place(second)? + 1),
+        _ => return None,
+    };
+    let number = ELEMENTS[first][second];
+    (number != 0).then_some((number, 0))
+}
+
+/// The natural element whose symbol stands at `at`, in its usual case and with nothing behind it.
+#[inline]
+pub(super) fn plain_element_at(text: &[u8], at: usize) -> Option<u8> {
+    let ends = |at: usize| text.get(at).is_none_or(|&byte| is_space(byte));
+    let first = text.get(at)?.wrapping_sub(b'A');
+    let row = ELEMENTS.get(usize::from(first))?;
+    let number = if ends(at + 1) {
+        row[0]
+    } else {
+        let second = text[at + 1].wrapping_sub(b'a');
+        if second > 25 || !ends(at + 2) {
+            return None;
+        }
+        row[usize::from(second) + 1]
+    };
+    (number != 0).then_some(number)
 }
 
 fn species((number, isotope): (u8, u16), charge: Option<f64>, doubt: Doubt) -> Species {
