@@ -32,8 +32,9 @@ class LazyList(Sequence[_T]):
         self._items: list[_T] = []
 
     def _list(self) -> list[_T]:
-        if self._make is not None:
-            self._items = self._make()
+        make = self._make
+        if make is not None:
+            self._items = make()
             self._make = None
         return self._items
 
@@ -61,7 +62,7 @@ class LazyList(Sequence[_T]):
 def split_texts(data: bytes, ends: NDArray[Any]) -> list[str]:
     """Texts that lie behind one another in UTF-8, cut at their ends."""
     bounds = ends.tolist()
-    starts = [0, *bounds[:-1]]
+    starts = [0, *bounds][: len(bounds)]
     if data.isascii():
         text = data.decode("ascii")
         return [text[start:end] for start, end in zip(starts, bounds, strict=True)]

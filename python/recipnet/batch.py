@@ -44,7 +44,7 @@ class CrystalBatch(Frozen):
     offsets : ndarray, shape (B + 1,), int64
     charges, u_iso : ndarray, shape (N,), float64, or None
         NaN where unknown; None if no crystal has any. ``u_aniso`` likewise with shape (N, 6).
-    labels : list of str, length N, or None
+    labels : sequence of str, length N, or None
         Empty where a crystal has none.
     ids : list of str, length B
     source_index : ndarray, shape (B,), int64
@@ -90,12 +90,12 @@ class CrystalBatch(Frozen):
     charges: NDArray[np.float64] | None
     u_iso: NDArray[np.float64] | None
     u_aniso: NDArray[np.float64] | None
-    labels: list[str] | None
+    labels: Sequence[str] | None
     ids: list[str]
     source_index: NDArray[np.int64]
     symmetry: list[DeclaredSymmetry | None]
     warnings: list[tuple[ReadWarning, ...]]
-    source: list[Source | None]
+    source: Sequence[Source | None]
     properties: list[dict[str, Any]]
 
     def __init__(self) -> None:

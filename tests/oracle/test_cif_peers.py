@@ -18,7 +18,6 @@ BENCHES = Path(__file__).resolve().parents[2] / "benches" / "python"
 EXPLAINED = {
     "1000451.cif": "the expected value counts a dummy row; dummies are not in the crystal but in a warning",
     "badspacegroup.cif": "the expected value is the asymmetric unit; C2:b1 is a tabulated setting and is expanded",
-    "SiC.cif": "CIF 2 is refused",
 }
 
 
