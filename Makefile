@@ -14,7 +14,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup train test lint wheel sdist bench constraints clean
+.PHONY: setup train test lint wheel sdist bench fuzz constraints clean
 
 PYTHON ?= python3
 # Found before .venv/bin comes first on the path.
@@ -51,6 +51,23 @@ train: setup
 test: setup
 	cargo test --workspace --locked
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+# Every fuzz target in turn. The coverage passes need the bootstrap switch of a stable toolchain, and a C++ compiler.
+FUZZ_SECONDS ?= 60
+FUZZ_SEEDS ?= rust/recipnet-core/tests/data
+FUZZ_TARGETS := document crystal operation hall symbol number
+FUZZ_SYSTEM := $(shell rustc -vV 2> /dev/null | sed -n 's/^host: //p')
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Zsanitizer=address
+
+fuzz:
+	cd fuzz && RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --release --target $(FUZZ_SYSTEM)
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target fuzz/artifacts/$$target; \
+		fuzz/target/$(FUZZ_SYSTEM)/release/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+			-artifact_prefix=fuzz/artifacts/$$target/ fuzz/corpus/$$target $(FUZZ_SEEDS); \
+	done
 
 lint: setup
 	cargo fmt --all --check

@@ -3,7 +3,7 @@
     python benches/python/read_cifs.py [--texts 600] [--repeats 7] [--bytes 1000 1300]
 
 P 1 texts are those of shared/data/cif_texts.jsonl.gz between two sizes; symmetric texts are written from the same
-structures by pymatgen's CifWriter(symprec=0.01), where it finds more than the identity, with 16 to 32 atoms in the cell.
+structures by pymatgen's CifWriter(symprec=0.01), where it finds more than the identity, 16 to 32 atoms in the cell.
 Timed is everything from the text to NumPy arrays of cell, elements and coordinates; recipnet also checks contents,
 distances and declared symmetry. Atoms are counted first, so that the same work is timed. Times are interleaved, so
 that a busy machine slows all programs alike. The last task reads the same symmetric texts from files.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recipnet import errors
+from recipnet import cif, errors
 from recipnet._core import __version__
 from recipnet.batch import CrystalBatch
 from recipnet.crystal import Crystal
@@ -36,6 +36,7 @@ __all__ = [
     "SpaceGroup",
     "SymmetryResult",
     "__version__",
+    "cif",
     "errors",
     "find_symmetry",
     "fourier_basis",

@@ -160,8 +160,8 @@ REFUSED = {
     ),
     "magnetic": (
         GOOD + "_space_group_magn.number_BNS 1.3\n",
-        ":15:1: [E-SYMMETRY] the symmetry is that of a magnetic or modulated structure, and no ordinary "
-        "operations are listed; block data_x; tag _space_group_magn.number_BNS; add the operations as "
+        ":15:1: [E-SYMMETRY] the symmetry is that of a magnetic or modulated structure, and no "
+        "operations are listed; block data_x; tag _space_group_magn.number_BNS; add them as "
         "_space_group_symop_operation_xyz",
     ),
 }

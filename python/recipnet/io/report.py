@@ -141,6 +141,8 @@ def warning_records(batch: Any) -> list[ReadRecord]:
     """What was repaired or doubted in the crystals of a batch."""
     records = []
     for place, warnings in enumerate(batch.warnings):
+        if not warnings:
+            continue
         source = batch.source[place]
         for code, message, line, column, tag, value in warnings:
             path, block = source if source is not None else (None, None)

@@ -8,14 +8,17 @@ use numpy::{IntoPyArray, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
-use recipnet_core::cif::{CifBatch, CifOptions, DeclaredSymmetry, Sources, Strings, UnknownElement, read_many};
+use recipnet_core::cif::{
+    CifBatch, CifOptions, DeclaredSymmetry, Document, Form, Sources, Strings, Syntax, UnknownElement, read_many,
+    with_document,
+};
 use recipnet_core::error::{Error, Warning};
 
 use crate::error::{CoreError, to_pyerr};
 use crate::symmetry::to_arrays;
 
 /// A text as Python holds it, without a copy.
-enum Text {
+pub enum Text {
     Str(PyBackedStr),
     Bytes(PyBackedBytes),
 }
@@ -48,7 +51,7 @@ enum Owned {
 }
 
 /// Texts as one `bytes` and the offsets of their ends: the list is made where someone looks at it.
-fn joined<'py>(py: Python<'py>, strings: Strings) -> PyResult<Bound<'py, PyTuple>> {
+fn joined(py: Python<'_>, strings: Strings) -> PyResult<Bound<'_, PyTuple>> {
     let (text, ends) = strings.into_parts();
     let ends: Vec<i64> = ends.into_iter().map(|end| end as i64).collect();
     (PyBytes::new(py, text.as_bytes()), ends.into_pyarray(py)).into_pyobject(py)
@@ -77,7 +80,17 @@ fn symmetries<'py>(py: Python<'py>, all: &[Arc<DeclaredSymmetry>]) -> PyResult<(
     Ok((distinct, index))
 }
 
-fn warning_tuple(w: &Warning) -> (&str, &str, Option<u32>, Option<u32>, Option<&str>, Option<&str>) {
+/// Code, message, line, column, tag, value.
+type WarningTuple<'w> = (
+    &'w str,
+    &'w str,
+    Option<u32>,
+    Option<u32>,
+    Option<&'w str>,
+    Option<&'w str>,
+);
+
+fn warning_tuple(w: &Warning) -> WarningTuple<'_> {
     (
         w.code,
         &w.message,
@@ -144,7 +157,7 @@ pub fn read_cifs<'py>(
 }
 
 /// The batch as Python takes it; see `_core.pyi`.
-fn to_dict<'py>(py: Python<'py>, batch: CifBatch) -> PyResult<Bound<'py, PyDict>> {
+fn to_dict(py: Python<'_>, batch: CifBatch) -> PyResult<Bound<'_, PyDict>> {
     let (count, atoms) = (batch.len(), batch.numbers.len());
     let out = PyDict::new(py);
     let lattices = batch.lattices.into_flattened().into_flattened();
@@ -187,5 +200,88 @@ fn to_dict<'py>(py: Python<'py>, batch: CifBatch) -> PyResult<Bound<'py, PyDict>
         failures.append((source, instance))?;
     }
     out.set_item("failures", failures)?;
+    Ok(out)
+}
+
+/// The blocks of a document as flat lists, made without the GIL.
+#[derive(Default)]
+struct Blocks {
+    /// Name and number of columns of each block.
+    names: Vec<(String, usize)>,
+    /// Tag, line, column, number of rows, and which loop of its block (-1 outside loops) of each column.
+    columns: Vec<(String, u32, u32, usize, i64)>,
+    values: Strings,
+    /// How each value is written: 0 bare, 1 in quotes, 2 in a text field, 3 as a list or table.
+    forms: Vec<u8>,
+    lines: Vec<u32>,
+    places: Vec<u32>,
+}
+
+fn blocks_of(document: &Document<'_>) -> Blocks {
+    let mut out = Blocks::default();
+    let mut offsets = Vec::new();
+    for block in document.blocks() {
+        let columns: Vec<_> = block.columns().collect();
+        out.names.push((block.name().to_owned(), columns.len()));
+        let (mut loops, mut last) = (-1, None);
+        for column in columns {
+            if column.loop_at().is_some() && column.loop_at() != last {
+                loops += 1;
+            }
+            last = column.loop_at();
+            let place = if last.is_some() { loops } else { -1 };
+            out.columns.push((column.tag().to_owned(), 0, 0, column.len(), place));
+            offsets.push(column.at());
+            for value in column.iter() {
+                out.values.push(value.text);
+                out.forms.push(match value.form {
+                    Form::Bare => 0,
+                    Form::Quoted => 1,
+                    Form::Text => 2,
+                    Form::Nested => 3,
+                });
+                offsets.push(value.at);
+            }
+        }
+    }
+    let mut places = document.places(&offsets).into_iter();
+    for column in &mut out.columns {
+        if let Some((line, place)) = places.next() {
+            (column.1, column.2) = (line, place);
+        }
+        for (line, place) in places.by_ref().take(column.3) {
+            out.lines.push(line);
+            out.places.push(place);
+        }
+    }
+    out
+}
+
+/// Blocks, tags and values of a CIF; see `_core.pyi`.
+#[pyfunction]
+#[pyo3(signature = (text, *, strict=false, max_bytes=268_435_456))]
+#[allow(clippy::needless_pass_by_value)] // extracted by pyo3
+pub fn read_cif_document(py: Python<'_>, text: Text, strict: bool, max_bytes: usize) -> PyResult<Bound<'_, PyDict>> {
+    let options = CifOptions {
+        strict,
+        max_bytes,
+        ..CifOptions::default()
+    };
+    let (blocks, warnings, cif2) = py
+        .detach(|| {
+            with_document(text.bytes(), &options, |document, warnings| {
+                (blocks_of(document), warnings, document.syntax() == Syntax::Cif2)
+            })
+        })
+        .map_err(CoreError)?;
+    let out = PyDict::new(py);
+    out.set_item("blocks", blocks.names)?;
+    out.set_item("columns", blocks.columns)?;
+    out.set_item("values", joined(py, blocks.values)?)?;
+    out.set_item("forms", PyBytes::new(py, &blocks.forms))?;
+    out.set_item("lines", blocks.lines.into_pyarray(py))?;
+    out.set_item("places", blocks.places.into_pyarray(py))?;
+    out.set_item("warnings", warnings.iter().map(warning_tuple).collect::<Vec<_>>())?;
+    out.set_item("cif2", cif2)?;
     Ok(out)
 }

@@ -16,7 +16,16 @@ const B_TAGS: [Tag; 6] = [tags::B_11, tags::B_22, tags::B_33, tags::B_23, tags::
 const OCCUPANCY_SLACK: f64 = 0.02;
 
 /// Longest label: it is kept once for every image of its row.
-pub(super) const MAX_LABEL: usize = 255;
+const MAX_LABEL: usize = 255;
+
+/// The start of a label that is too long.
+pub(super) fn shortened(label: &str) -> &str {
+    let mut end = label.len().min(MAX_LABEL);
+    while !label.is_char_boundary(end) {
+        end -= 1;
+    }
+    &label[..end]
+}
 
 /// One row of the atom loop. What the file does not say is NaN.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +43,7 @@ pub(super) struct Row<'t> {
     /// Order of the site symmetry.
     pub order: f64,
     /// Place in the loop.
-    pub row: u32,
+    pub place: u32,
     /// Offset of the row's first coordinate.
     pub at: usize,
 }
@@ -290,11 +299,11 @@ fn isotropic(columns: &Columns<'_, '_>, row: usize, report: &mut Report) -> Resu
     Ok(f64::NAN)
 }
 
-/// Anisotropic displacements and their places by label.
-fn anisotropic<'t>(
-    block: &BlockView<'_, 't>,
-    report: &mut Report,
-) -> Result<(Vec<[f64; 6]>, HashMap<&'t str, u32>), Fault> {
+/// Anisotropic displacements, and their places by label.
+type Tensors<'t> = (Vec<[f64; 6]>, HashMap<&'t str, u32>);
+
+/// Read the loop of anisotropic displacements.
+fn anisotropic<'t>(block: &BlockView<'_, 't>, report: &mut Report) -> Result<Tensors<'t>, Fault> {
     let (mut tensors, mut places) = (Vec::new(), HashMap::new());
     let Some(labels) = block.find(tags::ANISO_LABEL) else {
         return Ok((tensors, places));
@@ -334,7 +343,7 @@ fn anisotropic<'t>(
 }
 
 /// A number that is only compared with what comes out; NaN where it is missing or none.
-fn declared(column: &Option<Column<'_, '_>>, row: usize) -> f64 {
+fn declared(column: Option<Column<'_, '_>>, row: usize) -> f64 {
     column
         .and_then(|column| number_in(&column, row).ok().flatten())
         .unwrap_or(f64::NAN)
@@ -441,7 +450,7 @@ pub(super) fn read<'d, 't>(
                     .at(at)
                     .value(label),
             )?;
-            label = &label[..label.floor_char_boundary(MAX_LABEL)];
+            label = shortened(label);
         }
         let typed = if charges.is_empty() {
             None
@@ -467,9 +476,9 @@ pub(super) fn read<'d, 't>(
             } else {
                 places.get(label).copied().unwrap_or(NONE)
             },
-            multiplicity: declared(&columns.multiplicity, row),
-            order: declared(&columns.order, row),
-            row: row as u32,
+            multiplicity: declared(columns.multiplicity, row),
+            order: declared(columns.order, row),
+            place: row as u32,
             at,
         });
     }

@@ -98,12 +98,13 @@ pub(super) fn wrap(x: f64) -> f64 {
     if y >= 1.0 { 0.0 } else { y }
 }
 
-/// Whether all six parameters are numbers.
+/// Whether all six parameters are there, as numbers by their looks.
 pub(super) fn is_given(block: &BlockView<'_, '_>) -> bool {
     TAGS.iter().all(|&tag| {
-        block
-            .find(tag)
-            .is_some_and(|column| column.len() == 1 && column.number(0).is_some())
+        block.find(tag).is_some_and(|column| {
+            let value = column.get(0).text;
+            column.len() == 1 && value.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+        })
     })
 }
 

@@ -360,7 +360,7 @@ fn disorder(atoms: &Atoms<'_, '_>, placed: &[Placed], out: &mut CifCrystal) {
             atoms
                 .disorder
                 .iter()
-                .any(|column| said(column.as_ref(), row.row).is_some())
+                .any(|column| said(column.as_ref(), row.place).is_some())
         });
     if !any {
         return;
@@ -368,8 +368,8 @@ fn disorder(atoms: &Atoms<'_, '_>, placed: &[Placed], out: &mut CifCrystal) {
     out.disorder = Some([0, 1].map(|which| {
         let mut all = Strings::default();
         for (row, place) in atoms.rows.iter().zip(placed) {
-            let text = said(atoms.disorder[which].as_ref(), row.row).unwrap_or("");
-            let text = &text[..text.floor_char_boundary(atoms::MAX_LABEL)];
+            let text = said(atoms.disorder[which].as_ref(), row.place).unwrap_or("");
+            let text = atoms::shortened(text);
             for _ in 0..place.count {
                 all.push(text);
             }
@@ -440,12 +440,13 @@ fn share_sites(
     let mut found = Vec::new();
     let mut shared: Vec<bool> = Vec::new();
     for (index, (row, place)) in rows.iter().zip(placed).enumerate() {
-        search.near(out.frac[place.start], CLOSE.max(options.merge_tol), &mut found);
+        search.near(
+            out.frac[place.start],
+            CLOSE.max(options.merge_tol),
+            place.start,
+            &mut found,
+        );
         for &(atom, square) in &found {
-            if atom as usize >= place.start {
-                // Its own images, and rows that will find this one.
-                break;
-            }
             let other = row_of(atom);
             if square <= options.merge_tol * options.merge_tol {
                 shared.resize(rows.len(), false);
@@ -478,11 +479,8 @@ fn share_sites(
         for atom in place.start..place.start + place.count {
             let mut partner = None;
             if shared[index] {
-                search.near(out.frac[atom], options.merge_tol, &mut found);
-                partner = found
-                    .iter()
-                    .map(|entry| entry.0 as usize)
-                    .find(|&other| other < place.start);
+                search.near(out.frac[atom], options.merge_tol, place.start, &mut found);
+                partner = found.first().map(|entry| entry.0 as usize);
             }
             site.push(partner.map_or(next, |other| site[other]));
             next += i32::from(partner.is_none());

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::beyond;
 use super::cell::Cell;
 use super::document::{BlockView, Column, Value};
 use super::group::{Group, fits};
@@ -27,8 +28,8 @@ const NUMBER_TAGS: [Tag; 4] = [
     tags::POINTED_NUMBER,
     tags::POINTED_NUMBER_OLD,
 ];
-/// Tags that say that there is symmetry which this reader does not expand.
-const OTHER_TAGS: [Tag; 12] = [
+/// Tags that say that there is symmetry, of which the operations must be listed.
+const OTHER_TAGS: [Tag; 14] = [
     tags::MAGNETIC_A,
     tags::MAGNETIC_B,
     tags::MAGNETIC_C,
@@ -41,6 +42,8 @@ const OTHER_TAGS: [Tag; 12] = [
     tags::SSG_NAME,
     tags::SSG_A,
     tags::SSG_B,
+    tags::MAGNETIC_SSG_A,
+    tags::MAGNETIC_SSG_B,
 ];
 
 /// Symmetry as the source declares it.
@@ -65,6 +68,7 @@ pub(super) struct Symmetry {
 
 /// Read the declaration; the operations are those to expand with.
 pub(super) fn read(block: &BlockView<'_, '_>, cell: &Cell, report: &mut Report) -> Result<Symmetry, Fault> {
+    beyond::warn(block, report)?;
     let items = Items {
         hall: block.value_of(&HALL_TAGS),
         hm: block.value_of(&HM_TAGS),
@@ -77,7 +81,10 @@ pub(super) fn read(block: &BlockView<'_, '_>, cell: &Cell, report: &mut Report) 
         known
     } else {
         let before = report.count();
-        let listed = listed::read(block, report)?;
+        let listed = match listed::read(block, report)? {
+            Some(operations) => Some(operations),
+            None => beyond::read(block, report)?,
+        };
         let is_listed = listed.is_some();
         let operations = match listed {
             Some(operations) => {
@@ -217,11 +224,11 @@ fn from_names(
     if let Some(column) = block.first_of(&OTHER_TAGS) {
         return Err(Fault::new(
             code::SYMMETRY,
-            "the symmetry is that of a magnetic or modulated structure, and no ordinary operations are listed",
+            "the symmetry is that of a magnetic or modulated structure, and no operations are listed",
         )
         .at(column.at())
         .tag(column.tag())
-        .hint("add the operations as _space_group_symop_operation_xyz"));
+        .hint("add them as _space_group_symop_operation_xyz"));
     }
     let meanings = meanings(items);
     let Some(first) = meanings.first() else {

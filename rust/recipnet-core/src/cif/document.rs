@@ -5,6 +5,7 @@
 use super::lexer::{Lexer, Syntax, TokenKind, is_space, word_end};
 use super::number::{parse_number, plain_number_at};
 use super::tags::{self, Tag};
+use super::text::Locator;
 
 /// Marks the absence of a number.
 pub(super) const NONE: u32 = u32::MAX;
@@ -297,6 +298,12 @@ impl<'t> Document<'t> {
     /// Blocks in file order.
     pub fn blocks(&self) -> impl Iterator<Item = BlockView<'_, 't>> {
         self.store.blocks.iter().map(move |block| BlockView::new(self, block))
+    }
+
+    /// Lines and columns of offsets, both from 1; LF, CRLF and CR end lines, columns are characters.
+    #[must_use]
+    pub fn places(&self, offsets: &[usize]) -> Vec<(u32, u32)> {
+        Locator::new(self.text).places(offsets)
     }
 
     /// The value whose token starts at an offset.

@@ -39,7 +39,7 @@ impl Map {
 pub(super) struct Group {
     operations: Operations,
     maps: Vec<Map>,
-    is_group: bool,
+    closed: bool,
     /// Rotations that generate all others, up to sign.
     generators: Vec<[[i8; 3]; 3]>,
     uses: AtomicU32,
@@ -47,7 +47,7 @@ pub(super) struct Group {
 }
 
 fn negated(rotation: [[i8; 3]; 3]) -> [[i8; 3]; 3] {
-    rotation.map(|row| row.map(|entry| entry.wrapping_neg()))
+    rotation.map(|row| row.map(i8::wrapping_neg))
 }
 
 fn multiplied(a: &[[i8; 3]; 3], b: &[[i8; 3]; 3]) -> [[i8; 3]; 3] {
@@ -144,7 +144,7 @@ impl Group {
             .collect();
         Self {
             maps,
-            is_group,
+            closed: is_group,
             generators: if is_group {
                 generators(operations.as_slice())
             } else {
@@ -169,10 +169,10 @@ impl Group {
     /// Whether the list is a group and keeps the lengths and angles of the cell, but for rounding.
     pub fn is_rigid(&self, cell: &Cell) -> bool {
         if self.maps.len() == 1 {
-            return self.is_group;
+            return self.closed;
         }
         let metric = metric(cell);
-        self.is_group
+        self.closed
             && self
                 .generators
                 .iter()
@@ -181,7 +181,7 @@ impl Group {
 
     /// Place of `a b` at `a n + b`, for lists that come again; None for long ones and for what is no group.
     pub fn products(&self) -> Option<&[u16]> {
-        if !self.is_group || self.maps.len() > MAX_TABLE || self.uses.fetch_add(1, Ordering::Relaxed) < TABLE_AFTER {
+        if !self.closed || self.maps.len() > MAX_TABLE || self.uses.fetch_add(1, Ordering::Relaxed) < TABLE_AFTER {
             return None;
         }
         self.products

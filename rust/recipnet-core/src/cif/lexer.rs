@@ -417,7 +417,6 @@ impl Iterator for Lexer<'_> {
                     self.at = self.line_end();
                     continue;
                 }
-                Class::Plain => self.bare(at, None),
                 Class::Tag => {
                     let end = word_end(self.text, at);
                     self.token(TokenKind::Tag, [at, at, end], end, None)
@@ -425,7 +424,7 @@ impl Iterator for Lexer<'_> {
                 Class::Quote => self.quoted(at),
                 Class::Keyword => self.keyword_or_bare(at),
                 Class::Semicolon if at == 0 || is_line_end(self.text[at - 1]) => self.text_field(at),
-                Class::Semicolon => self.bare(at, None),
+                Class::Plain | Class::Semicolon => self.bare(at, None),
                 Class::Bracket if self.syntax == Syntax::Cif2 && byte != b'}' => self.nested(at),
                 Class::Bracket if byte != b'[' && self.syntax == Syntax::Cif1 => self.bare(at, None),
                 Class::Bracket | Class::Reserved => self.bare(at, Some(Flaw::Reserved)),

@@ -4,8 +4,6 @@
 //! its text, and so is the outcome of comparing it with the names beside it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::declared::Symmetry;
 use super::document::{BlockView, Column, Value};
@@ -62,32 +60,11 @@ pub(super) fn read(block: &BlockView<'_, '_>, report: &mut Report) -> Result<Opt
         }
         let fault = |code, message: String| Fault::new(code, message).at(column.at()).tag(column.tag());
         let all = Operations::from_parsed(&parsed).map_err(|error| fault(code::OPERATION, error.message))?;
-        let (tidy, change) = all.tidied();
-        if tidy.len() > MAX_OPERATIONS {
-            return Err(fault(
-                code::LIMIT,
-                format!("{} distinct operations, more than {MAX_OPERATIONS}", tidy.len()),
-            ));
-        }
-        if change.identity_added {
+        let (tidy, repeated) = tidied(&all, &column, report)?;
+        if repeated > 0 {
             report.repair(fault(
                 code::OPERATIONS,
-                "the identity is not listed and was added".into(),
-            ))?;
-        }
-        if change.duplicates > 0 {
-            report.repair(fault(
-                code::OPERATIONS,
-                format!("{} operation(s) are listed twice", change.duplicates),
-            ))?;
-        }
-        if !tidy.is_group() {
-            report.repair(fault(
-                code::OPERATIONS,
-                format!(
-                    "the {} listed operations are no group; they were used as they stand",
-                    tidy.len()
-                ),
+                format!("{repeated} operation(s) are listed twice"),
             ))?;
         }
         match &found {
@@ -105,10 +82,44 @@ pub(super) fn read(block: &BlockView<'_, '_>, report: &mut Report) -> Result<Opt
     Ok(found)
 }
 
+/// A list without repeats, which are counted, and with the identity; a list that is no group is used as it stands.
+pub(super) fn tidied(
+    all: &Operations,
+    column: &Column<'_, '_>,
+    report: &mut Report,
+) -> Result<(Operations, usize), Fault> {
+    let fault = |code, message: String| Fault::new(code, message).at(column.at()).tag(column.tag());
+    let (tidy, change) = all.tidied();
+    if tidy.len() > MAX_OPERATIONS {
+        return Err(fault(
+            code::LIMIT,
+            format!("{} distinct operations, more than {MAX_OPERATIONS}", tidy.len()),
+        ));
+    }
+    if change.identity_added {
+        report.repair(fault(
+            code::OPERATIONS,
+            "the identity is not listed and was added".into(),
+        ))?;
+    }
+    if !tidy.is_group() {
+        report.repair(fault(
+            code::OPERATIONS,
+            format!(
+                "the {} listed operations are no group; they were used as they stand",
+                tidy.len()
+            ),
+        ))?;
+    }
+    Ok((tidy, change.duplicates))
+}
+
 /// Lists longer than this, in bytes, are not remembered.
 const MAX_KEY: usize = 32 * 1024;
-/// Lists that one thread remembers.
-const MAX_KNOWN: usize = 128;
+/// Lists that one thread remembers at most.
+const SLOTS: usize = 512;
+/// Lists of one place that are remembered side by side.
+const WAYS: usize = 4;
 
 /// By what a list of operations and the names beside it are known again.
 pub(super) struct Key<'t> {
@@ -126,7 +137,7 @@ struct Known {
 }
 
 thread_local! {
-    static KNOWN: RefCell<HashMap<u64, Known>> = RefCell::new(HashMap::new());
+    static KNOWN: RefCell<Vec<Option<Known>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl<'t> Key<'t> {
@@ -142,46 +153,63 @@ impl<'t> Key<'t> {
         }
     }
 
-    /// Samples of the text suffice to find a list, since it is compared as a whole before it is used.
-    fn hash(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
+    /// Place among those remembered. Samples of the text suffice, since it is compared as a whole before it is used.
+    fn slot(&self) -> usize {
+        let mut hash = 0u64;
+        let mut mix = |word: u64| {
+            hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            hash ^= hash >> 32;
+        };
+        mix((self.text.len() + (self.shape[0] << 32) + (self.shape[1] << 40)) as u64);
         let (middle, end) = (self.text.len() / 2, self.text.len());
-        self.shape.hash(&mut hasher);
-        self.names.hash(&mut hasher);
-        self.text[middle..end.min(middle + 32)].hash(&mut hasher);
-        self.text[end.saturating_sub(32)..].hash(&mut hasher);
-        hasher.finish()
+        let names = self.names.iter().flatten().map(|name| name.as_bytes());
+        for sample in [
+            &self.text[middle..end.min(middle + 32)],
+            &self.text[end.saturating_sub(32)..],
+        ]
+        .into_iter()
+        .chain(names)
+        {
+            for chunk in sample.chunks(8) {
+                let mut word = [0; 8];
+                word[..chunk.len()].copy_from_slice(chunk);
+                mix(u64::from_le_bytes(word));
+            }
+        }
+        (hash >> 40) as usize % (SLOTS / WAYS) * WAYS
     }
 
     /// What the list meant when it was read before.
     pub fn find(&self) -> Option<Symmetry> {
         KNOWN.with_borrow(|known| {
-            let known = known.get(&self.hash())?;
-            let same = known.shape == self.shape
-                && known.names.iter().map(Option::as_deref).eq(self.names)
-                && *known.text == *self.text;
-            same.then(|| known.symmetry.clone())
+            let slot = self.slot();
+            let mut ways = known.get(slot..slot + WAYS)?.iter().flatten();
+            let found = ways.find(|known| {
+                known.shape == self.shape
+                    && known.names.iter().map(Option::as_deref).eq(self.names)
+                    && *known.text == *self.text
+            })?;
+            Some(found.symmetry.clone())
         })
     }
 
-    /// Remember what the list means.
+    /// Remember what the list means, if need be in place of another one.
     pub fn keep(self, symmetry: Symmetry) {
         if self.text.len() > MAX_KEY {
             return;
         }
         KNOWN.with_borrow_mut(|known| {
-            if known.len() >= MAX_KNOWN {
-                known.clear();
+            if known.is_empty() {
+                known.resize_with(SLOTS, || None);
             }
-            known.insert(
-                self.hash(),
-                Known {
-                    text: self.text.into(),
-                    shape: self.shape,
-                    names: self.names.map(|name| name.map(Into::into)),
-                    symmetry,
-                },
-            );
+            let slot = self.slot();
+            let way = known[slot..slot + WAYS].iter().position(Option::is_none).unwrap_or(0);
+            known[slot + way] = Some(Known {
+                text: self.text.into(),
+                shape: self.shape,
+                names: self.names.map(|name| name.map(Into::into)),
+                symmetry,
+            });
         });
     }
 }

@@ -5,6 +5,7 @@
 
 mod atoms;
 mod batch;
+mod beyond;
 mod cell;
 mod checks;
 mod crystal;
@@ -113,7 +114,6 @@ impl Reader {
                 .map_err(|(fault, name)| fault.into_error(&locator, name))?;
             crystal::build(&block, options, report, &mut self.space, &mut self.crystal)
                 .map_err(|fault| fault.into_error(&locator, Some(block.name())))?;
-            drop(block);
             self.store = document.store;
             if report.count() > 0 {
                 let report = std::mem::replace(report, Report::new(options.strict));

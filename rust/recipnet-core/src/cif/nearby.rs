@@ -3,7 +3,7 @@
 use super::cell::{Cell, wrap};
 
 /// Up to this many atoms all are looked at.
-const FEW: usize = 8;
+const FEW: usize = 32;
 /// Bins are at least so many times as wide as the search reaches, so that most points need one bin only.
 const WIDE: f64 = 4.0;
 /// Borders of bins lie where atoms seldom do: not at halves, thirds and quarters.
@@ -94,8 +94,8 @@ impl<'s> Neighborhood<'s> {
         [turn(place - self.reach[axis]), turn(place + self.reach[axis])]
     }
 
-    /// Sites within `limit` of `x` with their squared distances, by rising index.
-    pub fn near(&self, x: [f64; 3], limit: f64, found: &mut Vec<(u32, f64)>) {
+    /// Those of the first `count` sites that lie within `limit` of `x`, with their squared distances, by rising index.
+    pub fn near(&self, x: [f64; 3], limit: f64, count: usize, found: &mut Vec<(u32, f64)>) {
         found.clear();
         let mut test = |index: u32| {
             if let Some(square) = self.cell.within(self.sites[index as usize], x, limit) {
@@ -103,17 +103,20 @@ impl<'s> Neighborhood<'s> {
             }
         };
         if self.starts.is_empty() {
-            (0..self.sites.len() as u32).for_each(&mut test);
+            (0..count as u32).for_each(&mut test);
             return;
         }
         let x = x.map(wrap);
         let [a, b, c] = [0, 1, 2].map(|axis| self.span(x[axis], axis));
-        let count = |span: [usize; 2]| 1 + usize::from(span[0] != span[1]);
-        for &a in &a[..count(a)] {
-            for &b in &b[..count(b)] {
-                for &c in &c[..count(c)] {
+        let steps = |span: [usize; 2]| 1 + usize::from(span[0] != span[1]);
+        for &a in &a[..steps(a)] {
+            for &b in &b[..steps(b)] {
+                for &c in &c[..steps(c)] {
                     let key = (a * self.bins[1] + b) * self.bins[2] + c;
                     for &index in &self.members[self.starts[key] as usize..self.starts[key + 1] as usize] {
+                        if index as usize >= count {
+                            break;
+                        }
                         test(index);
                     }
                 }
@@ -142,15 +145,15 @@ mod tests {
         for (count, parameters) in [
             (3000, [9.0, 11.0, 7.0, 80.0, 100.0, 115.0]),
             (60, [4.0, 3.0, 5.0, 90.0, 95.0, 90.0]),
-            (17, [1.0, 1.0, 40.0, 90.0, 90.0, 120.0]),
-            (16, [3.0, 3.0, 3.0, 90.0, 90.0, 90.0]),
+            (33, [1.0, 1.0, 40.0, 90.0, 90.0, 120.0]),
+            (32, [3.0, 3.0, 3.0, 90.0, 90.0, 90.0]),
         ] {
             let cell = Cell::from_parameters(parameters, &CifOptions::default()).unwrap();
             let sites: Vec<[f64; 3]> = (0..count).map(|_| [random(), random(), random()]).collect();
             let search = Neighborhood::new(&cell, &sites, 0.5);
             let (mut found, mut pairs) = (Vec::new(), 0);
             for &x in &sites {
-                search.near(x, 0.5, &mut found);
+                search.near(x, 0.5, sites.len(), &mut found);
                 let brute: Vec<u32> = (0..sites.len() as u32)
                     .filter(|&index| cell.within(sites[index as usize], x, 0.5).is_some())
                     .collect();

@@ -31,21 +31,6 @@ impl Digits {
     #[inline]
     fn take(&mut self, bytes: &[u8], mut at: usize) -> usize {
         let start = at;
-        // Eight at a time: a byte is a digit if its upper half is 3 and adding 6 leaves it so.
-        while let Some((chunk, _)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk::<8>()) {
-            let word = u64::from_le_bytes(*chunk);
-            let upper = (word & 0xf0f0_f0f0_f0f0_f0f0)
-                | ((word.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0) >> 4);
-            if upper != 0x3333_3333_3333_3333 {
-                break;
-            }
-            // Pairs, then fours, then all eight.
-            let pairs = (word & 0x0f0f_0f0f_0f0f_0f0f).wrapping_mul(2561) >> 8;
-            let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(6_553_601) >> 16;
-            let eight = (fours & 0x0000_ffff_0000_ffff).wrapping_mul(42_949_672_960_001) >> 32;
-            self.value = self.value.wrapping_mul(100_000_000).wrapping_add(eight);
-            at += 8;
-        }
         while let Some(digit) = bytes
             .get(at)
             .map(|byte| byte.wrapping_sub(b'0'))
@@ -56,6 +41,28 @@ impl Digits {
         }
         self.count += at - start;
         at
+    }
+
+    /// The same for many digits: eight at once, the rest one by one.
+    #[inline]
+    fn take_many(&mut self, bytes: &[u8], at: usize) -> usize {
+        let Some((chunk, _)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk::<8>()) else {
+            return self.take(bytes, at);
+        };
+        // A byte is a digit if its upper half is 3 and adding 6 leaves it so.
+        let word = u64::from_le_bytes(*chunk);
+        let upper =
+            (word & 0xf0f0_f0f0_f0f0_f0f0) | ((word.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0) >> 4);
+        if upper != 0x3333_3333_3333_3333 {
+            return self.take(bytes, at);
+        }
+        // Pairs, then fours, then all eight.
+        let pairs = (word & 0x0f0f_0f0f_0f0f_0f0f).wrapping_mul(2561) >> 8;
+        let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(6_553_601) >> 16;
+        let eight = (fours & 0x0000_ffff_0000_ffff).wrapping_mul(42_949_672_960_001) >> 32;
+        self.value = self.value.wrapping_mul(100_000_000).wrapping_add(eight);
+        self.count += 8;
+        self.take(bytes, at + 8)
     }
 }
 
@@ -80,7 +87,7 @@ pub(super) fn plain_number_at(text: &[u8], at: usize) -> Option<f64> {
     at = digits.take(text, at);
     let whole = digits.count;
     if text.get(at) == Some(&b'.') {
-        at = digits.take(text, at + 1);
+        at = digits.take_many(text, at + 1);
     }
     if digits.count == 0 {
         return None;
@@ -253,7 +260,7 @@ mod tests {
             let power = if random(3) == 0 { random(640) as i64 - 320 } else { 0 };
             let plain = text.clone();
             if power != 0 {
-                text += &format!("e{power}");
+                text = format!("{text}e{power}");
             }
             let expected: f64 = text.parse().unwrap();
             let found = parse_number(&text).map(|number| number.value.to_bits());

@@ -331,13 +331,11 @@ impl<'t> Parser<'t, '_> {
             header,
             known,
         };
-        match earlier {
-            Some(earlier) => self.repeated(earlier, &item),
-            None => {
-                self.document.store.items.push(item);
-                Ok(())
-            }
+        if let Some(earlier) = earlier {
+            return self.repeated(earlier, &item);
         }
+        self.document.store.items.push(item);
+        Ok(())
     }
 
     fn repeated(&mut self, earlier: u32, item: &Item) -> Result<(), Fault> {

@@ -106,6 +106,12 @@ tags! {
     PARENT_HM_A = "_parent_space_group.name_h-m_alt";
     PARENT_HM_B = "_parent_space_group_name_h-m_alt";
     SSG_NAME = "_space_group_ssg_name";
+    MAGNETIC_SSG_A = "_space_group_symop_magn_ssg_operation.algebraic";
+    MAGNETIC_SSG_B = "_space_group_symop_magn_ssg_operation_algebraic";
+    SSG_CENTERING_A = "_space_group_symop_magn_ssg_centering.algebraic";
+    SSG_CENTERING_B = "_space_group_symop_magn_ssg_centering_algebraic";
+    MODULATION_A = "_cell_modulation_dimension";
+    MODULATION_B = "_cell.modulation_dimension";
     SSG_A = "_space_group_symop_ssg_operation_algebraic";
     SSG_B = "_space_group_symop_ssg_operation.algebraic";
 }
@@ -158,7 +164,8 @@ impl Index {
         let mut slot = hash(tag);
         while self.0[slot] != FREE {
             let place = self.0[slot];
-            if NAMES[usize::from(place)].as_bytes().eq_ignore_ascii_case(tag) {
+            let name = NAMES[usize::from(place)].as_bytes();
+            if name == tag || name.eq_ignore_ascii_case(tag) {
                 return Some(Tag(place));
             }
             slot = (slot + 1) % SLOTS;
