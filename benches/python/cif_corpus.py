@@ -2,9 +2,9 @@
 
     python benches/python/cif_corpus.py [FOLDER]
 
-The folder holds the files and an ``index.csv`` with file, class, verdict, confidence, formula, n_images, occ_sum, volume,
-block and caution. Writes one row per file to benches/results/cif_corpus.csv: what was expected, what came out, and
-whether that is right. An error on a good file is wrong, a disputed file must be refused or warned about.
+The folder holds the files and an ``index.csv`` with file, class, verdict, confidence, formula, n_images, occ_sum,
+volume, block and caution. Writes one row per file to benches/results/cif_corpus.csv: what was expected, what came out,
+and whether that is right. An error on a good file is wrong, a disputed file must be refused or warned about.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Files where the expected value is not what this reader gives, each with its reason.
 EXPLAINED = {
     "1000451.cif": "the expected value counts a row with the flag dum; such rows are in a warning, not in the crystal",
-    "badspacegroup.cif": "the expected value is the asymmetric unit alone; C2:b1 is a tabulated setting and is expanded",
+    "badspacegroup.cif": "the expected value is the bare asymmetric unit; C2:b1 is a tabulated setting and is expanded",
 }
 
 
