@@ -187,6 +187,7 @@ def test_every_readable_file_of_the_corpus(shared_dir, tmp_path, monkeypatch):
             if symmetry:
                 assert back.symmetry == crystal.symmetry or crystal.symmetry is None
             assert {warning.code for warning in back.warnings} <= {warning.code for warning in crystal.warnings}
-        rn.write(crystal, tmp_path / "a.parquet")
-        assert rn.read(tmp_path / "a.parquet").symmetry == crystal.symmetry
+        if count % 10 == 0:
+            rn.write(crystal, tmp_path / "a.parquet")
+            assert rn.read(tmp_path / "a.parquet").symmetry == crystal.symmetry
     assert count > 150
