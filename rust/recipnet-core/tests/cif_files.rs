@@ -325,7 +325,7 @@ fn paths_that_cannot_be_read() {
 #[test]
 fn pathological_shapes_end() {
     type Shape = (&'static str, fn(usize) -> String);
-    let shapes: [Shape; 7] = [
+    let shapes: [Shape; 12] = [
         ("open quotes", |n| "data_a\n".to_owned() + &"'a ".repeat(n)),
         ("many blocks", |n| "data_a _b c\n".repeat(n)),
         ("repeated tags", |n| {
@@ -337,6 +337,17 @@ fn pathological_shapes_end() {
             (0..n / 4).fold("data_a\n".to_owned(), |text, k| text + &format!("_t{k} 1\n"))
         }),
         ("extra values", |n| "data_a _b 1\n".to_owned() + &"2 ".repeat(n)),
+        ("frames", |n| "data_a\n".to_owned() + &"save_f _b 1 save_\n".repeat(n)),
+        ("one long word", |n| "data_a _b ".to_owned() + &"x".repeat(4 * n)),
+        ("lists", |n| {
+            "#\\#CIF_2.0\ndata_a loop_ _b ".to_owned() + &"[1 [2]] ".repeat(n)
+        }),
+        ("open brackets", |n| {
+            "#\\#CIF_2.0\ndata_a loop_ _b ".to_owned() + &"[}".repeat(n) + &"[ ".repeat(n)
+        }),
+        ("operations", |n| {
+            "data_a loop_ _symmetry_equiv_pos_as_xyz ".to_owned() + &"x,y,z\n".repeat(n)
+        }),
     ];
     for (name, make) in shapes {
         let text = make(200_000);
