@@ -136,7 +136,12 @@ def _symmetry(
 ) -> DeclaredSymmetry | None:
     if operations is None and hall_symbol is None and hm_symbol is None and number is None:
         return None
-    return DeclaredSymmetry(None if operations is None else Operations(*operations), hall_symbol, hm_symbol, number)
+    made = None
+    if operations is not None:
+        # The core has checked them; checking again costs more than reading the file.
+        made = object.__new__(Operations)
+        made._fill(**dict(zip(("rotations", "translations", "denominator"), operations, strict=True)))
+    return DeclaredSymmetry(made, hall_symbol, hm_symbol, number)
 
 
 def _located(error: RecipnetError, path: str | None) -> RecipnetError:
