@@ -20,6 +20,8 @@ from recipnet.io.atomic import atomic_write
 __all__ = ["write"]
 
 FORMATS = ("cif", "poscar", "extxyz", "parquet")
+#: Columns among the site properties that a CIF has tags for.
+_DISORDER = ("disorder_assembly", "disorder_group")
 #: Crystals that are turned into text at a time.
 PIECE = 1024
 _PLACES = {
@@ -48,7 +50,7 @@ def write(
     ======== ===== ======== ===== ======== ======= === ====== ======== ==========
     format   many  partly   mixed isotopes charges U   labels symmetry properties
     ======== ===== ======== ===== ======== ======= === ====== ======== ==========
-    CIF      yes   yes      yes   D, T     yes     yes yes    yes
+    CIF      yes   yes      yes   D, T     yes     yes yes    yes      disorder
     POSCAR   no    no       no    D, T
     extxyz   yes   yes      yes   yes      yes     yes yes             yes
     Parquet  yes   yes      yes   yes      yes     yes yes    yes
@@ -191,7 +193,11 @@ class _Losses:
                 if column is not None:
                     self._count[field] += 1
             if "properties" not in _PLACES[self._format]:
-                self._count["properties"] += sum(map(bool, batch.properties))
+                for properties in batch.properties:
+                    lost = set(properties)
+                    if self._format == "cif" and _disorder(properties, None) is not None:
+                        lost -= {"site_properties"} if set(properties["site_properties"]) == set(_DISORDER) else set()
+                    self._count["properties"] += bool(lost)
             yield batch
 
     def add(self, name: str) -> None:
@@ -270,7 +276,10 @@ def _arrays(batch: CrystalBatch, titles: list[str], format: str, losses: _Losses
             info[place], columns[place] = _pairs(properties, int(np.diff(batch.offsets)[place]), losses)
             if "id" not in properties:
                 info[place].insert(0, ("id", batch.ids[place], True))
+    counts = np.diff(batch.offsets).tolist()
+    pairs = zip(batch.properties, counts, strict=True)
     return {
+        "disorder": [_disorder(*one) if format == "cif" else None for one in pairs],
         "lattices": batch.lattices,
         "numbers": batch.numbers,
         "frac_coords": batch.frac_coords,
@@ -287,6 +296,17 @@ def _arrays(batch: CrystalBatch, titles: list[str], format: str, losses: _Losses
         "info": info,
         "columns": columns,
     }
+
+
+def _disorder(properties: dict[str, Any], count: int | None) -> list[list[str]] | None:
+    """Disorder assembly and group of each row, where both are named for all of them."""
+    columns = properties.get("site_properties")
+    if not isinstance(columns, dict) or not set(_DISORDER) <= set(columns):
+        return None
+    names = [[str(name) for name in columns[key]] for key in _DISORDER]
+    if len({len(names[0]), len(names[1]), len(names[0]) if count is None else count}) > 1:
+        return None
+    return [list(pair) for pair in zip(*names, strict=True)]
 
 
 def _declared(symmetry: Any) -> Any:

@@ -28,6 +28,8 @@ pub struct Structure {
     pub u_iso: Option<Vec<f64>>,
     /// U11 U22 U33 U23 U13 U12 in square angstrom, NaN = unknown.
     pub u_aniso: Option<Vec<[f64; 6]>>,
+    /// Disorder assembly and group of the rows as a CIF names them, empty where there is none.
+    pub disorder: Option<Vec<[String; 2]>>,
     /// Declared operations.
     pub operations: Option<Operations>,
     /// Declared Hall symbol.

@@ -119,9 +119,15 @@ fn structures(batch: &Bound<'_, PyDict>) -> PyResult<Vec<Structure>> {
     let symmetry: Vec<Option<Declared<'_>>> = needed(batch, "symmetry")?;
     let info: Vec<Vec<(String, String, bool)>> = needed(batch, "info")?;
     let columns: Vec<Vec<(String, PyReadonlyArray2<'_, f64>)>> = needed(batch, "columns")?;
+    let disorder: Vec<Option<Vec<[String; 2]>>> = needed(batch, "disorder")?;
     let mut out = Vec::with_capacity(lattices.len());
-    for (place, (((title, declared), info), columns)) in
-        titles.into_iter().zip(symmetry).zip(info).zip(columns).enumerate()
+    for (place, ((((title, declared), info), columns), disorder)) in titles
+        .into_iter()
+        .zip(symmetry)
+        .zip(info)
+        .zip(columns)
+        .zip(disorder)
+        .enumerate()
     {
         let range = offsets[place] as usize..offsets[place + 1] as usize;
         let (listed, hall_symbol, hm_symbol, number) = declared.unwrap_or_default();
@@ -144,6 +150,7 @@ fn structures(batch: &Bound<'_, PyDict>) -> PyResult<Vec<Structure>> {
             labels: labels.cut(&range),
             u_iso: u_iso.cut(&range),
             u_aniso: u_aniso.cut(&range),
+            disorder: disorder.filter(|rows| rows.len() == range.len()),
             operations: listed.transpose()?,
             hall_symbol,
             hm_symbol,

@@ -167,7 +167,7 @@ fn candidates(bins: &HashMap<[i64; 3], Vec<usize>>, x: Vec3) -> Vec<usize> {
     out
 }
 
-/// Whether `other` is what `row` becomes: same species, occupancy, charge, name and displacements.
+/// Whether `other` is what `row` becomes: same species, occupancy, charge, name, disorder and displacements.
 fn alike(structure: &Structure, row: usize, other: usize, operation: &Operation) -> bool {
     let same = |column: &Option<Vec<f64>>| {
         column
@@ -183,6 +183,10 @@ fn alike(structure: &Structure, row: usize, other: usize, operation: &Operation)
             .labels
             .as_ref()
             .is_none_or(|labels| labels[row] == labels[other])
+        && structure
+            .disorder
+            .as_ref()
+            .is_none_or(|disorder| disorder[row] == disorder[other])
         && structure.u_aniso.as_ref().is_none_or(|tensors| {
             let moved = rotated(structure, tensors[row], operation);
             (0..6).all(|i| close(Some((moved[i], tensors[other][i]))))

@@ -237,6 +237,9 @@ fn push_atoms(
     if structure.u_iso.is_some() {
         out.push_str("_atom_site_U_iso_or_equiv\n");
     }
+    if structure.disorder.is_some() {
+        out.push_str("_atom_site_disorder_assembly\n_atom_site_disorder_group\n");
+    }
     for (one, label) in rows.iter().zip(&labels) {
         let x = structure.frac[one.row].map(|x| if left_handed { 0.0 - x } else { x });
         push_value(out, label);
@@ -250,6 +253,13 @@ fn push_atoms(
         );
         if let Some(values) = &structure.u_iso {
             let _ = write!(out, " {}", known(values[one.row]));
+        }
+        for name in structure.disorder.iter().flat_map(|disorder| &disorder[one.row]) {
+            if name.is_empty() {
+                out.push_str(" .");
+            } else {
+                push_value(out, name);
+            }
         }
         out.push('\n');
     }
