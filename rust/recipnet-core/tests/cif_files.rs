@@ -117,6 +117,11 @@ fn tables_stand_in_for_operations() {
     for unknown in [
         with("'P 42/m n m'", "'P 99'").replace("136", "?"),
         with("'P 42/m n m'", "?").replace("136", "0"),
+        with(
+            "_space_group_name_H-M_alt 'P 42/m n m'",
+            "_space_group_name_Hall 'A 4n'",
+        )
+        .replace("136", "?"),
     ] {
         assert_eq!(refused(unknown.as_bytes(), &lenient()).code, "E-SYMMETRY", "{unknown}");
     }

@@ -163,7 +163,9 @@ fn meanings<'d, 't>(items: &Items<'d, 't>) -> Vec<Meaning<'d, 't>> {
         |found: Vec<&'static Setting>| found.into_iter().map(|one| Cow::Borrowed(one.operations())).collect();
     let mut out = Vec::new();
     if let Some(item) = items.hall {
-        let sets = parse_hall(item.1.text).map(Cow::Owned).into_iter().collect();
+        // A centring that the rotations do not keep (`A 4n`) gives no group: such a symbol means nothing.
+        let group = parse_hall(item.1.text).ok().filter(Operations::is_group);
+        let sets = group.map(Cow::Owned).into_iter().collect();
         out.push(Meaning {
             item,
             kind: "Hall symbol",
