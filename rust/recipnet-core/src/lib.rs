@@ -5,7 +5,7 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | 5 | [`featurize`] |
-//! | 4 | [`neighbors`], [`reciprocal`], [`fourier`] |
+//! | 4 | [`neighbors`], [`reciprocal`], [`structure_factor`], [`fourier`] |
 //! | 3 | [`cif`], [`cif_write`], [`poscar`], [`extxyz`], [`batch`] |
 //! | 2 | [`crystal`], [`symmetry`] and on it [`structure`] (what a file holds), [`lines`] (texts made of lines) |
 //! | 1 | [`lattice`], [`elements`] |
@@ -44,4 +44,5 @@ pub mod parallel;
 pub mod poscar;
 pub mod reciprocal;
 pub mod structure;
+pub mod structure_factor;
 pub mod symmetry;

@@ -1,0 +1,367 @@
+//! Every sum against its definition in float64, with a sine and a cosine for each term.
+
+use std::f64::consts::TAU;
+
+use super::channels::ChannelForward;
+use super::machine::{Baseline, Fused, Kernel, Machine, Wide};
+use super::weighted::Forward;
+use super::*;
+
+/// Crystals without atoms, without reflections, with one of each, and around the edges of chunks and blocks.
+const ATOMS: [usize; 10] = [3, 0, 1, 70, 5, 17, 64, 1, 8, 9];
+const REFLECTIONS: [usize; 10] = [40, 5, 1, 67, 0, 7, 33, 32, 2, 31];
+
+struct Random(u64);
+
+impl Random {
+    /// Uniform in [-1, 1).
+    fn next(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+
+    fn values<T: Scalar>(&mut self, count: usize) -> Vec<T> {
+        (0..count).map(|_| T::from_f64(self.next())).collect()
+    }
+
+    fn pairs<T: Scalar>(&mut self, count: usize) -> Vec<[T; 2]> {
+        (0..count).map(|_| [(); 2].map(|()| T::from_f64(self.next()))).collect()
+    }
+}
+
+struct Case<T> {
+    frac: Vec<[T; 3]>,
+    hkl: Vec<[i32; 3]>,
+    atom_offsets: Vec<i64>,
+    hkl_offsets: Vec<i64>,
+}
+
+fn offsets(counts: &[usize]) -> Vec<i64> {
+    let mut all = vec![0];
+    for &count in counts {
+        all.push(all[all.len() - 1] + count as i64);
+    }
+    all
+}
+
+impl<T: Scalar> Case<T> {
+    fn new(atoms: &[usize], reflections: &[usize], h_max: f64) -> Self {
+        let mut random = Random(7);
+        let frac = (0..atoms.iter().sum())
+            .map(|_| [(); 3].map(|()| T::from_f64(1.7 * random.next())))
+            .collect();
+        let hkl = (0..reflections.iter().sum())
+            .map(|_| [(); 3].map(|()| (h_max * random.next()).round() as i32))
+            .collect();
+        Self {
+            frac,
+            hkl,
+            atom_offsets: offsets(atoms),
+            hkl_offsets: offsets(reflections),
+        }
+    }
+
+    fn view(&self) -> Ragged<'_, T> {
+        Ragged::new(&self.frac, &self.hkl, &self.atom_offsets, &self.hkl_offsets).unwrap()
+    }
+
+    /// Atom, reflection, place of the term, cos and sin, for every term of the batch.
+    fn terms(&self) -> Vec<(usize, usize, usize, f64, f64)> {
+        let mut all = Vec::new();
+        for part in self.view().parts() {
+            for j in part.atoms.clone() {
+                for h in part.reflections.clone() {
+                    let x = self.frac[j].map(Into::<f64>::into);
+                    // Reduced axis by axis, which is exact for the indices used here.
+                    let turns: f64 = (0..3)
+                        .map(|axis| f64::from(self.hkl[h][axis]) * (x[axis] - x[axis].round_ties_even()))
+                        .map(|t| t - t.round_ties_even())
+                        .sum();
+                    let place =
+                        part.first_term + (j - part.atoms.start) * part.reflections.len() + h - part.reflections.start;
+                    all.push((j, h, place, (TAU * turns).cos(), (TAU * turns).sin()));
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Largest |found - expected| / scale, where a scale of 0 asks for equality.
+fn error<T: Scalar>(found: &[T], expected: &[f64], scale: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let mut worst = 0.0f64;
+    for ((&f, &e), &s) in found.iter().zip(expected).zip(scale) {
+        let difference = (f.into() - e).abs();
+        assert!(difference == 0.0 || s > 0.0);
+        worst = worst.max(if s > 0.0 { difference / s } else { 0.0 });
+    }
+    worst
+}
+
+fn wide<T: Scalar>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|&v| v.into()).collect()
+}
+
+/// All sums of a case with one number for each term.
+fn check_weighted<T: Scalar>(case: &Case<T>, limit: f64) {
+    let (view, terms) = (case.view(), case.terms());
+    let (atoms, reflections) = (view.num_atoms(), view.num_reflections());
+    assert_eq!(view.num_terms(), terms.len());
+    let mut random = Random(11);
+    let count = 3;
+    let kinds: Vec<i64> = (0..atoms).map(|j| (j * 7 % count) as i64).collect();
+    let by_atom: Vec<T> = random.values(atoms);
+    let by_term: Vec<T> = random.values(terms.len());
+    let values: Vec<T> = random.values(reflections * count);
+    let g: Vec<[T; 2]> = random.pairs(reflections);
+    let choices = [
+        (Weights::Atom(&by_atom), Keep::Atom, atoms),
+        (Weights::Term(&by_term), Keep::Term, terms.len()),
+        (
+            Weights::Kind {
+                values: &values,
+                kinds: &kinds,
+                count,
+            },
+            Keep::Kind { kinds: &kinds, count },
+            reflections * count,
+        ),
+    ];
+    for (weights, keep, size) in choices {
+        let mut f = vec![0.0; 2 * reflections];
+        let mut f_scale = vec![0.0; 2 * reflections];
+        let mut back = vec![0.0; size];
+        let mut back_scale = vec![0.0; size];
+        let mut slope = vec![0.0; 3 * atoms];
+        let mut slope_scale = vec![0.0; 3 * atoms];
+        for &(j, h, place, cos, sin) in &terms {
+            let (w, slot) = match weights {
+                Weights::Atom(w) => (w[j], j),
+                Weights::Term(w) => (w[place], place),
+                Weights::Kind { values, .. } => {
+                    let slot = h * count + kinds[j] as usize;
+                    (values[slot], slot)
+                }
+            };
+            let (w, [re, im]) = (w.into(), g[h].map(Into::<f64>::into));
+            f[2 * h] += w * cos;
+            f[2 * h + 1] += w * sin;
+            f_scale[2 * h] += w.abs();
+            f_scale[2 * h + 1] += w.abs();
+            back[slot] += re * cos + im * sin;
+            back_scale[slot] += re.hypot(im);
+            for axis in 0..3 {
+                let h_axis = TAU * f64::from(case.hkl[h][axis]);
+                slope[3 * j + axis] += h_axis * w * (im * cos - re * sin);
+                slope_scale[3 * j + axis] += (h_axis * w).abs() * re.hypot(im) + f64::MIN_POSITIVE;
+            }
+        }
+        let one = forward(&view, &weights, Some(1)).unwrap();
+        assert!(error(one.as_flattened(), &f, &f_scale) < limit);
+        assert_eq!(one, forward(&view, &weights, None).unwrap());
+        let found = adjoint(&view, &g, &keep, None).unwrap();
+        assert!(error(&found, &back, &back_scale) < limit);
+        let found = position_gradient(&view, &weights, &g, None).unwrap();
+        assert!(error(found.as_flattened(), &slope, &slope_scale) < limit);
+    }
+}
+
+fn check_channels_of<T: Scalar>(case: &Case<T>, channels: usize, limit: f64) {
+    let (view, terms) = (case.view(), case.terms());
+    let (atoms, reflections) = (view.num_atoms(), view.num_reflections());
+    let mut random = Random(13);
+    let q: Vec<T> = random.values(atoms * channels);
+    let p: Vec<T> = random.values(atoms * channels);
+    let weight: Vec<T> = random.values(reflections * channels);
+    let t: Vec<[T; 2]> = random.pairs(reflections * channels);
+    let sums = |q: &[T]| {
+        let mut s = vec![[0.0; 2]; reflections * channels];
+        let mut scale = vec![0.0; reflections * channels];
+        for &(j, h, _, cos, sin) in &terms {
+            for c in 0..channels {
+                let value = q[j * channels + c].into();
+                s[h * channels + c][0] += value * cos;
+                s[h * channels + c][1] += value * sin;
+                scale[h * channels + c] += value.abs();
+            }
+        }
+        (s, scale)
+    };
+    let ((s, s_scale), (s_p, p_scale)) = (sums(&q), sums(&p));
+    let mut y = vec![0.0; atoms * channels];
+    let mut y_scale = y.clone();
+    let mut z = y.clone();
+    let mut z_scale = y.clone();
+    let mut slope = vec![0.0; 3 * atoms];
+    let mut slope_scale = slope.clone();
+    for &(j, h, _, cos, sin) in &terms {
+        for c in 0..channels {
+            let (at, row) = (j * channels + c, h * channels + c);
+            let [re, im] = t[row].map(Into::<f64>::into);
+            y[at] += re * cos + im * sin;
+            y_scale[at] += re.hypot(im);
+            let w = weight[row].into();
+            z[at] += w * (s[row][0] * cos + s[row][1] * sin);
+            z_scale[at] += w.abs() * s_scale[row];
+            for axis in 0..3 {
+                let h_axis = TAU * f64::from(case.hkl[h][axis]);
+                slope[3 * j + axis] += h_axis * q[at].into() * (im * cos - re * sin);
+                slope_scale[3 * j + axis] += (h_axis * q[at].into()).abs() * re.hypot(im) + f64::MIN_POSITIVE;
+            }
+        }
+    }
+    let twice = |scale: &[f64]| scale.iter().flat_map(|&v| [v, v]).collect::<Vec<_>>();
+    let found = channels_forward(&view, &q, channels, None).unwrap();
+    assert!(error(found.as_flattened(), s.as_flattened(), &twice(&s_scale)) < limit);
+    assert_eq!(found, channels_forward(&view, &q, channels, Some(1)).unwrap());
+    let found = channels_adjoint(&view, &t, channels, None).unwrap();
+    assert!(error(&found, &y, &y_scale) < limit);
+    let found = channels_position_gradient(&view, &q, &t, channels, None).unwrap();
+    assert!(error(found.as_flattened(), &slope, &slope_scale) < limit);
+    let found = channels_convolve(&view, &q, &weight, channels, None).unwrap();
+    assert!(error(&found, &z, &z_scale) < limit);
+    let found = channels_correlate(&view, &q, &p, channels, None).unwrap();
+    let expected: Vec<f64> = s.iter().zip(&s_p).map(|(a, b)| a[0] * b[0] + a[1] * b[1]).collect();
+    let scale: Vec<f64> = s_scale.iter().zip(&p_scale).map(|(a, b)| a * b).collect();
+    assert!(error(&found, &expected, &scale) < limit);
+}
+
+#[test]
+fn weighted_sums_equal_their_definition() {
+    check_weighted(&Case::<f64>::new(&ATOMS, &REFLECTIONS, 64.0), 1e-12);
+    check_weighted(&Case::<f32>::new(&ATOMS, &REFLECTIONS, 64.0), 1e-5);
+    check_weighted(&Case::<f64>::new(&ATOMS, &REFLECTIONS, 4095.0), 1e-11);
+    check_weighted(&Case::<f32>::new(&ATOMS, &REFLECTIONS, 4095.0), 1e-5);
+}
+
+#[test]
+fn channel_sums_equal_their_definition() {
+    for channels in [1, 2, 7, 8, 16, 19, 35] {
+        check_channels_of(&Case::<f64>::new(&ATOMS, &REFLECTIONS, 64.0), channels, 1e-12);
+        check_channels_of(&Case::<f32>::new(&ATOMS, &REFLECTIONS, 64.0), channels, 1e-5);
+    }
+}
+
+#[test]
+fn tasks_of_a_large_crystal_change_nothing() {
+    let large = Case::<f64>::new(&[300], &[1100], 20.0);
+    check_weighted(&large, 1e-12);
+    check_channels_of(&large, 70, 1e-12);
+    // The same atoms with the reflections in two crystals: other pieces, the same bytes.
+    let halves = Case {
+        frac: [large.frac.clone(), large.frac.clone()].concat(),
+        hkl: large.hkl.clone(),
+        atom_offsets: vec![0, 300, 600],
+        hkl_offsets: vec![0, 501, 1100],
+    };
+    let q: Vec<f64> = Random(3).values(300);
+    let twice = [q.clone(), q.clone()].concat();
+    assert_eq!(
+        forward(&large.view(), &Weights::Atom(&q), None).unwrap(),
+        forward(&halves.view(), &Weights::Atom(&twice), None).unwrap()
+    );
+}
+
+#[test]
+fn known_phases_are_exact() {
+    // Quarters of a turn: 1, i, -1, -i, without rounding.
+    let frac = [[0.25, 0.0, 0.0]];
+    let hkl: Vec<[i32; 3]> = (0..9).map(|h| [h - 4, 0, 0]).collect();
+    let view = Ragged::new(&frac, &hkl, &[0, 1], &[0, 9]).unwrap();
+    let f = forward(&view, &Weights::Atom(&[1.0f64]), None).unwrap();
+    for (h, value) in hkl.iter().zip(f) {
+        let expected = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]][h[0].rem_euclid(4) as usize];
+        assert_eq!(value, expected, "h = {}", h[0]);
+    }
+}
+
+fn on_machine<T: Scalar, M: Machine>(case: &Case<T>, limit: f64) {
+    let (view, channels) = (case.view(), 5);
+    let mut random = Random(17);
+    let q: Vec<T> = random.values(view.num_atoms() * channels);
+    let w = &q[..view.num_atoms()];
+    let mut f = vec![[T::ZERO; 2]; view.num_reflections()];
+    let mut s = vec![[T::ZERO; 2]; view.num_reflections() * channels];
+    for part in view.parts() {
+        let rows = part.reflections.clone();
+        let piece = Piece {
+            rows: rows.clone(),
+            part,
+        };
+        Forward {
+            batch: view,
+            weights: Weights::Atom(w),
+            piece: piece.clone(),
+            out: &mut f[rows.clone()],
+        }
+        .run::<M>();
+        ChannelForward {
+            batch: view,
+            q: &q,
+            channels,
+            piece,
+            out: &mut s[rows.start * channels..rows.end * channels],
+        }
+        .run::<M>();
+    }
+    let best = forward(&view, &Weights::Atom(w), None).unwrap();
+    let scale = vec![70.0; 2 * best.len()];
+    assert!(error(f.as_flattened(), &wide(best.as_flattened()), &scale) < limit);
+    let best = channels_forward(&view, &q, channels, None).unwrap();
+    let scale = vec![70.0; 2 * best.len()];
+    assert!(error(s.as_flattened(), &wide(best.as_flattened()), &scale) < limit);
+}
+
+#[test]
+fn every_instruction_set_agrees() {
+    let double = Case::<f64>::new(&ATOMS, &REFLECTIONS, 64.0);
+    on_machine::<_, Baseline>(&double, 1e-14);
+    on_machine::<_, Fused>(&double, 1e-14);
+    on_machine::<_, Wide>(&double, 1e-14);
+    let single = Case::<f32>::new(&ATOMS, &REFLECTIONS, 64.0);
+    on_machine::<_, Baseline>(&single, 1e-6);
+    on_machine::<_, Fused>(&single, 1e-6);
+    on_machine::<_, Wide>(&single, 1e-6);
+}
+
+#[test]
+fn bad_input_is_refused_by_name() {
+    let frac = [[0.0f32; 3], [0.1, f32::NAN, 0.0]];
+    let name = |frac: &[[f32; 3]], hkl: &[[i32; 3]], atoms: &[i64], reflections: &[i64]| match Ragged::new(
+        frac,
+        hkl,
+        atoms,
+        reflections,
+    )
+    .unwrap_err()
+    {
+        Error::Argument(error) => error.name,
+        other => panic!("{other}"),
+    };
+    assert_eq!(name(&frac, &[], &[0, 2], &[0, 0]), "frac");
+    assert_eq!(name(&frac[..1], &[[1, 2, 4096]], &[0, 1], &[0, 1]), "hkl");
+    assert_eq!(name(&frac[..1], &[[1, 2, i32::MIN]], &[0, 1], &[0, 1]), "hkl");
+    assert_eq!(name(&frac[..1], &[], &[0, 2], &[0, 0]), "atom_offsets");
+    assert_eq!(name(&frac[..1], &[], &[], &[]), "atom_offsets");
+    assert_eq!(name(&frac[..1], &[], &[0, 1], &[0, 0, 0]), "hkl_offsets");
+    assert_eq!(name(&frac[..1], &[[1, 0, 0]], &[0, 1, 1], &[0, 2, 1]), "hkl_offsets");
+    let view = Ragged::new(&frac[..1], &[[1, 0, 0]], &[0, 1], &[0, 1]).unwrap();
+    assert!(forward(&view, &Weights::Atom(&[]), None).is_err());
+    assert!(forward(&view, &Weights::Term(&[1.0, 2.0]), None).is_err());
+    let kind = |kinds: &[i64]| {
+        let weights = Weights::Kind {
+            values: &[1.0, 2.0],
+            kinds,
+            count: 2,
+        };
+        forward(&view, &weights, None)
+    };
+    assert!(kind(&[1]).is_ok() && kind(&[2]).is_err() && kind(&[-1]).is_err() && kind(&[]).is_err());
+    assert!(channels_forward(&view, &[], 0, None).is_err());
+    assert!(channels_adjoint(&view, &[[1.0, 0.0]], 2, None).is_err());
+    assert!(forward(&view, &Weights::Atom(&[1.0]), Some(0)).is_err());
+}
