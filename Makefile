@@ -2,6 +2,7 @@
 # make test     set up, then run all tests                       make wheel    dist/*.whl, manylinux_2_28 or older
 # make setup    only set up                                      make sdist    dist/*.tar.gz
 # make bench    the benchmark table                              make clean    remove what was built (runs/ stays)
+# make gpu      on a CUDA device: CuPy, the tests that need it, compute-sanitizer if it is there, the operators' benchmark
 #
 # Needs git, make, Python >= 3.11 with venv, a Rust toolchain (rustc >= 1.89) and a C linker; the rest is installed into
 # .venv. Nothing is done twice: a second call takes seconds.
@@ -14,7 +15,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup train test lint wheel sdist bench fuzz constraints clean
+.PHONY: setup train test lint wheel sdist bench gpu fuzz constraints clean
 
 PYTHON ?= python3
 # Found before .venv/bin comes first on the path.
@@ -86,6 +87,16 @@ sdist: $(ENVIRONMENT)
 
 bench: setup
 	for script in benches/python/*.py; do $(BIN)/python "$$script"; done
+
+gpu: setup
+	cuda=$$($(BIN)/python -c 'import torch; print((torch.version.cuda or "").split(".")[0])'); \
+	  test -n "$$cuda" || { echo "this torch has no CUDA" >&2; exit 1; }; \
+	  $(BIN)/python -c 'import cupy' 2> /dev/null || $(BIN)/uv pip install --python $(BIN)/python "cupy-cuda$${cuda}x"
+	$(BIN)/pytest -m gpu tests/gpu
+	if command -v compute-sanitizer > /dev/null; then \
+	  compute-sanitizer --error-exitcode 1 $(BIN)/pytest -m gpu tests/gpu -k "equal_to_the_twin or halves"; \
+	else echo "compute-sanitizer is not installed: left out"; fi
+	$(BIN)/python benches/python/bench_ops.py --device cuda --large
 
 constraints: $(ENVIRONMENT)
 	{ sed -n '/^#/p' constraints.txt; $(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

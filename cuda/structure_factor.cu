@@ -1,73 +1,30 @@
-// Structure factors with one weight per atom, for a whole ragged batch in one launch:
+// Structure factors with one weight per atom, or one per atom and reflection, for a whole ragged batch in one launch:
 //
-//     F(h) = sum_j w_j exp(+2 pi i h.x_j)
+//     F(h) = sum_j w_j(h) exp(+2 pi i h.x_j)
 //
-// Crystal b owns the atoms atom_offsets[b] .. atom_offsets[b+1] and the reflections hkl_offsets[b] .. hkl_offsets[b+1].
-// frac is (N,3), weights (N,), hkl (H,3), out (H,) complex with the real part first.
+// and, for weights per term, the adjoint Re[conj(exp(+2 pi i h.x_j)) g(h)] of every term and the position gradient
+// 2 pi sum_h h w_j(h) (g_im cos - g_re sin). Terms lie crystal after crystal, from term_first[b], atom-major inside.
 //
-// A thread owns one reflection and adds its atoms in their order, so the result does not depend on the launch and no
-// atomics are needed. A block's reflections may belong to several crystals: the atoms of all of them pass through shared
-// memory in tiles, and a thread takes those of its own crystal. Sums are kept per tile first, which bounds their rounding.
+// A thread owns one reflection (one atom's share of them in the position gradient) and adds in a fixed order, so the result
+// does not depend on the launch and no atomics are needed. A block's reflections may belong to several crystals: the atoms
+// of all of them pass through shared memory in tiles, and a thread takes those of its own crystal. Sums are kept per tile
+// first, which bounds their rounding.
 //
-// Launch: one dimension, BLOCK threads a block, ceil(H / BLOCK) blocks.
+// Launch: BLOCK threads a block; ceil(H / BLOCK) blocks, or N blocks for the position gradient.
 
 constexpr int BLOCK = 128;
 
-// How a coordinate is held, and how sin and cos of 2 pi h.x are had from it.
-template <typename Real> struct Turns;
+enum class Kind { PerAtom, PerTerm, Adjoint };
 
-// In float32 the product h.x would round before it is reduced to one turn (2e-5 at |h| = 64). So a coordinate is a count of
-// 2^-32 turns, h.x wraps in integers, and the reduction costs nothing and loses nothing.
-template <> struct Turns<float> {
-    using Coordinate = unsigned int;
-
-    static __device__ __forceinline__ Coordinate hold(float x) {
-        const float turn = x - rintf(x); // exact, in [-1/2, 1/2]
-        return static_cast<unsigned int>(static_cast<unsigned long long>(llrintf(turn * 4294967296.0f)));
-    }
-
-    static __device__ __forceinline__ void phase(const int* h, const Coordinate* x, float* sine, float* cosine) {
-        const unsigned int turns = static_cast<unsigned int>(h[0]) * x[0] + static_cast<unsigned int>(h[1]) * x[1]
-                                   + static_cast<unsigned int>(h[2]) * x[2];
-        // Signed, the count is in [-1/2, 1/2) turns; sincospi wants half turns.
-        sincospif(static_cast<float>(static_cast<int>(turns)) * 4.656612873077393e-10f, sine, cosine);
-    }
-};
-
-// In float64 the product's own rounding stays below 1e-13 turns up to |h| of several hundred.
-template <> struct Turns<double> {
-    using Coordinate = double;
-
-    static __device__ __forceinline__ Coordinate hold(double x) { return x - rint(x); }
-
-    static __device__ __forceinline__ void phase(const int* h, const Coordinate* x, double* sine, double* cosine) {
-        const double turns = fma(static_cast<double>(h[0]), x[0],
-                                 fma(static_cast<double>(h[1]), x[1], static_cast<double>(h[2]) * x[2]));
-        sincospi(2.0 * (turns - rint(turns)), sine, cosine);
-    }
-};
-
-// The crystal that owns row `row`: the last b with offsets[b] <= row. Empty crystals own no row and are passed over.
-static __device__ __forceinline__ long long owner(const long long* offsets, long long crystals, long long row) {
-    long long low = 0;
-    long long high = crystals - 1;
-    while (low < high) {
-        const long long middle = (low + high + 1) / 2;
-        if (offsets[middle] <= row) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    return low;
-}
-
-template <typename Real>
-static __device__ __forceinline__ void structure_factor(const Real* __restrict__ frac, const Real* __restrict__ weights,
+// `values`: weights (N,) or (terms,), or g (H, 2) for the adjoint; `out`: F (H, 2), or (terms,) for the adjoint.
+template <Kind KIND, typename Real, typename Stored>
+static __device__ __forceinline__ void structure_factor(const Real* __restrict__ frac, const Stored* __restrict__ values,
                                                         const int* __restrict__ hkl,
                                                         const long long* __restrict__ atom_offsets,
-                                                        const long long* __restrict__ hkl_offsets, long long crystals,
-                                                        long long reflections, Real* __restrict__ out) {
+                                                        const long long* __restrict__ hkl_offsets,
+                                                        const long long* __restrict__ term_first, long long crystals,
+                                                        long long atoms, long long reflections, long long terms,
+                                                        Real* __restrict__ out) {
     using Coordinate = typename Turns<Real>::Coordinate;
     __shared__ Coordinate tile_x[BLOCK][3];
     __shared__ Real tile_weight[BLOCK];
@@ -78,17 +35,27 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
     const long long row = first + thread;
 
     // The atoms that this block needs, and those of this thread's crystal (none past the last reflection).
-    const long long block_begin = atom_offsets[owner(hkl_offsets, crystals, first)];
-    const long long block_end = atom_offsets[owner(hkl_offsets, crystals, last) + 1];
-    long long begin = 0;
-    long long end = 0;
+    const long long block_begin = rows_of(atom_offsets, owner(hkl_offsets, crystals, first), atoms).begin;
+    const long long block_end = rows_of(atom_offsets, owner(hkl_offsets, crystals, last), atoms).end;
+    Rows own = {0, 0};
     int h[3] = {0, 0, 0};
+    Real gradient[2] = {0, 0};
+    long long term = 0; // of this reflection and the crystal's first atom
+    long long stride = 0;
     if (row <= last) {
         const long long crystal = owner(hkl_offsets, crystals, row);
-        begin = atom_offsets[crystal];
-        end = atom_offsets[crystal + 1];
+        own = rows_of(atom_offsets, crystal, atoms);
         for (int axis = 0; axis < 3; ++axis) {
             h[axis] = hkl[3 * row + axis];
+        }
+        if constexpr (KIND != Kind::PerAtom) {
+            const Rows lines = rows_of(hkl_offsets, crystal, reflections);
+            stride = lines.end - lines.begin;
+            term = term_first[crystal] + row - lines.begin;
+        }
+        if constexpr (KIND == Kind::Adjoint) {
+            gradient[0] = values[2 * row];
+            gradient[1] = values[2 * row + 1];
         }
     }
 
@@ -100,36 +67,132 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
             for (int axis = 0; axis < 3; ++axis) {
                 tile_x[thread][axis] = Turns<Real>::hold(frac[3 * atom + axis]);
             }
-            tile_weight[thread] = weights[atom];
+            if constexpr (KIND == Kind::PerAtom) {
+                tile_weight[thread] = widen(values[atom]);
+            }
         }
         __syncthreads();
-        const int from = static_cast<int>((begin > tile ? begin : tile) - tile);
-        const int to = static_cast<int>((end < tile + BLOCK ? end : tile + BLOCK) - tile);
+        const int from = static_cast<int>((own.begin > tile ? own.begin : tile) - tile);
+        const int to = static_cast<int>((own.end < tile + BLOCK ? own.end : tile + BLOCK) - tile);
         Real tile_real = 0;
         Real tile_imaginary = 0;
         for (int j = from; j < to; ++j) {
             Real sine;
             Real cosine;
             Turns<Real>::phase(h, tile_x[j], &sine, &cosine);
-            tile_real += tile_weight[j] * cosine;
-            tile_imaginary += tile_weight[j] * sine;
+            const long long place = term + (tile + j - own.begin) * stride;
+            if constexpr (KIND == Kind::Adjoint) {
+                if (place >= 0 && place < terms) {
+                    out[place] = gradient[0] * cosine + gradient[1] * sine;
+                }
+            } else {
+                Real weight = 0;
+                if constexpr (KIND == Kind::PerAtom) {
+                    weight = tile_weight[j];
+                } else if (place >= 0 && place < terms) {
+                    weight = widen(values[place]);
+                }
+                tile_real += weight * cosine;
+                tile_imaginary += weight * sine;
+            }
         }
         real += tile_real;
         imaginary += tile_imaginary;
         __syncthreads(); // the next tile overwrites this one
     }
-    if (row <= last) {
-        out[2 * row] = real;
-        out[2 * row + 1] = imaginary;
+    if constexpr (KIND != Kind::Adjoint) {
+        if (row <= last) {
+            out[2 * row] = real;
+            out[2 * row + 1] = imaginary;
+        }
     }
 }
 
-#define RECIPNET_ENTRY(NAME, REAL)                                                                                     \
+// One block for each atom.
+template <typename Real>
+static __device__ __forceinline__ void position_gradient(const Real* __restrict__ frac, const Real* __restrict__ weights,
+                                                         const Real* __restrict__ g, const int* __restrict__ hkl,
+                                                         const long long* __restrict__ atom_offsets,
+                                                         const long long* __restrict__ hkl_offsets,
+                                                         const long long* __restrict__ term_first, long long crystals,
+                                                         long long atoms, long long reflections, long long terms,
+                                                         Real* __restrict__ out) {
+    __shared__ Real sums[3][BLOCK];
+    const int thread = static_cast<int>(threadIdx.x);
+    const long long atom = blockIdx.x;
+    const long long crystal = owner(atom_offsets, crystals, atom);
+    const Rows own = rows_of(atom_offsets, crystal, atoms);
+    const Rows lines = rows_of(hkl_offsets, crystal, reflections);
+    const long long term = term_first[crystal] + (atom - own.begin) * (lines.end - lines.begin) - lines.begin;
+    typename Turns<Real>::Coordinate x[3];
+    for (int axis = 0; axis < 3; ++axis) {
+        x[axis] = Turns<Real>::hold(frac[3 * atom + axis]);
+    }
+    Real sum[3] = {0, 0, 0};
+    for (long long row = lines.begin + thread; row < lines.end; row += BLOCK) {
+        int h[3];
+        for (int axis = 0; axis < 3; ++axis) {
+            h[axis] = hkl[3 * row + axis];
+        }
+        Real sine;
+        Real cosine;
+        Turns<Real>::phase(h, x, &sine, &cosine);
+        const long long place = term + row;
+        const Real weight = place >= 0 && place < terms ? weights[place] : Real(0);
+        const Real slope = weight * (g[2 * row + 1] * cosine - g[2 * row] * sine);
+        for (int axis = 0; axis < 3; ++axis) {
+            sum[axis] += static_cast<Real>(h[axis]) * slope;
+        }
+    }
+    for (int axis = 0; axis < 3; ++axis) {
+        sums[axis][thread] = sum[axis];
+    }
+    for (int half = BLOCK / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (thread < half) {
+            for (int axis = 0; axis < 3; ++axis) {
+                sums[axis][thread] += sums[axis][thread + half];
+            }
+        }
+    }
+    if (thread == 0) {
+        for (int axis = 0; axis < 3; ++axis) {
+            out[3 * atom + axis] = static_cast<Real>(6.283185307179586) * sums[axis][0];
+        }
+    }
+}
+
+#define RECIPNET_ENTRY(NAME, KIND, REAL, STORED)                                                                       \
     extern "C" __global__ void __launch_bounds__(BLOCK)                                                                \
-        NAME(const REAL* frac, const REAL* weights, const int* hkl, const long long* atom_offsets,                     \
-             const long long* hkl_offsets, long long crystals, long long reflections, REAL* out) {                     \
-        structure_factor<REAL>(frac, weights, hkl, atom_offsets, hkl_offsets, crystals, reflections, out);             \
+        NAME(const REAL* frac, const STORED* values, const int* hkl, const long long* atom_offsets,                    \
+             const long long* hkl_offsets, const long long* term_first, long long crystals, long long atoms,           \
+             long long reflections, long long terms, REAL* out) {                                                      \
+        structure_factor<KIND, REAL, STORED>(frac, values, hkl, atom_offsets, hkl_offsets, term_first, crystals, atoms, \
+                                             reflections, terms, out);                                                 \
     }
 
-RECIPNET_ENTRY(structure_factor_f32, float)
-RECIPNET_ENTRY(structure_factor_f64, double)
+RECIPNET_ENTRY(structure_factor_f32, Kind::PerAtom, float, float)
+RECIPNET_ENTRY(structure_factor_f64, Kind::PerAtom, double, double)
+RECIPNET_ENTRY(structure_factor_bf16, Kind::PerAtom, float, Bf16)
+RECIPNET_ENTRY(structure_factor_fp16, Kind::PerAtom, float, Fp16)
+RECIPNET_ENTRY(term_forward_f32, Kind::PerTerm, float, float)
+RECIPNET_ENTRY(term_forward_f64, Kind::PerTerm, double, double)
+RECIPNET_ENTRY(term_forward_bf16, Kind::PerTerm, float, Bf16)
+RECIPNET_ENTRY(term_forward_fp16, Kind::PerTerm, float, Fp16)
+RECIPNET_ENTRY(term_adjoint_f32, Kind::Adjoint, float, float)
+RECIPNET_ENTRY(term_adjoint_f64, Kind::Adjoint, double, double)
+
+#define RECIPNET_GRADIENT(NAME, REAL)                                                                                  \
+    extern "C" __global__ void __launch_bounds__(BLOCK)                                                                \
+        NAME(const REAL* frac, const REAL* weights, const REAL* g, const int* hkl, const long long* atom_offsets,      \
+             const long long* hkl_offsets, const long long* term_first, long long crystals, long long atoms,           \
+             long long reflections, long long terms, REAL* out) {                                                      \
+        position_gradient<REAL>(frac, weights, g, hkl, atom_offsets, hkl_offsets, term_first, crystals, atoms,         \
+                                reflections, terms, out);                                                              \
+    }
+
+RECIPNET_GRADIENT(term_position_gradient_f32, float)
+RECIPNET_GRADIENT(term_position_gradient_f64, double)
+
+#undef RECIPNET_ENTRY
+#undef RECIPNET_GRADIENT

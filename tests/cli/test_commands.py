@@ -216,7 +216,7 @@ def test_print_config_reads_back(tmp_path):
         (main_command, ["info", "--help"], ["recipnet info"]),
         (main_command, ["models", "--help"], ["recipnet models"]),
         (main_command, ["--help"], ["info", "models"]),
-        (main_command, ["info"], ["recipnet ", "numpy ", "torch ", "threads"]),
+        (main_command, ["info"], ["recipnet ", "numpy ", "torch ", "threads", "CUDA of torch", "NVRTC ", "CuPy "]),
         (main_command, ["models"], ["regnet", "composition", "exact", "parameters"]),
     ],
 )

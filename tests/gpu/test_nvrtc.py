@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import struct
 from pathlib import Path
 
 import pytest
 
 from recipnet import _core
+from recipnet.ops.launches import source
 
 FOLDER = Path(__file__).parents[2] / "cuda"
+TABLE = FOLDER.parent / "benches/results/cuda_resources.csv"
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 
 nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed")
@@ -48,16 +52,65 @@ def test_embedded_sources_are_those_of_the_folder():
     assert in_folder
 
 
+KERNELS = sorted(name for name in _core.cuda_sources() if name.endswith(".cu"))
+
+
+def resources(cubin: bytes) -> dict[str, dict[str, int]]:
+    """Registers, shared bytes of a block and stack bytes of a thread of every kernel.
+
+    A cubin is an ELF file. Its section ``.nv.info`` is a list of (format, attribute, size, symbol, value); attribute
+    0x2f is the number of registers, 0x11 the size of the stack frame, where spilled registers go.
+    """
+    (start,) = struct.unpack_from("<Q", cubin, 0x28)
+    size, number, names_at = struct.unpack_from("<HHH", cubin, 0x3A)
+    headers = [struct.unpack_from("<IIQQQQIIQQ", cubin, start + i * size) for i in range(number)]
+
+    def text(table: tuple[int, ...], place: int) -> str:
+        begin = table[4] + place
+        return cubin[begin : cubin.index(b"\0", begin)].decode()
+
+    sections = {text(headers[names_at], header[0]): header for header in headers}
+    symbols, names, info = sections[".symtab"], sections[".strtab"], sections[".nv.info"]
+    found: dict[str, dict[str, int]] = {}
+    place = info[4]
+    while place < info[4] + info[5]:
+        form, attribute, length = struct.unpack_from("<BBH", cubin, place)
+        place += 4
+        if form != 4:  # the value is where the length would be
+            continue
+        if attribute in (0x2F, 0x11):
+            symbol, value = struct.unpack_from("<II", cubin, place)
+            (name_at,) = struct.unpack_from("<I", cubin, symbols[4] + 24 * symbol)
+            kernel = found.setdefault(text(names, name_at), {})
+            kernel["registers" if attribute == 0x2F else "stack"] = value
+        place += length
+    for name, kernel in found.items():
+        kernel["shared"] = sections.get(f".nv.shared.{name}", (0,) * 10)[5]
+    return found
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", sorted(_core.cuda_sources()))
+@pytest.mark.parametrize("name", KERNELS)
 def test_source_compiles_without_warnings(name: str, architecture: str):
-    source = _core.cuda_sources()[name]
-    cubin, log = compile_source(name, source, architecture)
+    text = source(name)
+    cubin, log = compile_source(name, text, architecture)
     assert log == ""
-    entries = re.findall(r"^RECIPNET_ENTRY\((\w+),", source, re.MULTILINE)
+    entries = re.findall(r"^RECIPNET_(?:ENTRY|GRADIENT)\((\w+),", text, re.MULTILINE)
     assert entries
+    used = resources(cubin)
+    assert used.keys() == set(entries)
     for entry in entries:
-        assert entry.encode() in cubin
+        assert 16 <= used[entry]["registers"] <= 128, f"{entry} on {architecture}"
+        assert used[entry]["shared"] <= 48 * 1024
+        assert used[entry]["stack"] == 0, f"{entry} spills on {architecture}"
+
+
+def test_the_table_of_resources_is_that_of_the_sources():
+    """``python tests/gpu/test_nvrtc.py`` writes it; another release of the compiler may need other registers."""
+    rows = list(csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines()))
+    entries = {entry for name in KERNELS for entry in re.findall(r"^RECIPNET_\w+\((\w+),", source(name), re.MULTILINE)}
+    assert {(row["kernel"], row["architecture"]) for row in rows} == {(e, a) for e in entries for a in ARCHITECTURES}
+    assert all(row["stack"] == "0" for row in rows)
 
 
 def test_a_broken_source_is_refused():
@@ -68,3 +121,20 @@ def test_a_broken_source_is_refused():
 def test_a_warning_is_seen():
     _, log = compile_source("careless.cu", 'extern "C" __global__ void f(int* x) { int unused; *x = 1; }', "sm_90")
     assert "unused" in log
+
+
+def write_table() -> None:
+    """Compile everything and write what each kernel uses."""
+    (major, minor) = nvrtc.nvrtcVersion()[1:]
+    with TABLE.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["kernel", "architecture", "registers", "shared", "stack", "nvrtc"])
+        for name in KERNELS:
+            for architecture in ARCHITECTURES:
+                for entry, used in sorted(resources(compile_source(name, source(name), architecture)[0]).items()):
+                    row = [used["registers"], used["shared"], used["stack"]]
+                    writer.writerow([entry, architecture, *row, f"{major}.{minor}"])
+
+
+if __name__ == "__main__":
+    write_table()

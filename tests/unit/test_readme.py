@@ -24,7 +24,7 @@ def test_python_examples_run_in_order(tmp_path, monkeypatch):
         if file.name.endswith(".cif"):
             shutil.copy(str(file), tmp_path / "cifs")
     examples = blocks("python")
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})
 

@@ -40,8 +40,10 @@ def info(debug: _Debug = False) -> None:
             import torch
 
             print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-            names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-            print(f"CUDA of torch: {torch.version.cuda or 'none'}; devices: {', '.join(names) or 'none'}")
+            from recipnet.ops.devices import describe
+
+            for line in describe():
+                print(line)
         for package in ("lightning", "cupy-cuda12x", "cupy-cuda13x"):
             try:
                 print(f"{package} {importlib.metadata.version(package)}")

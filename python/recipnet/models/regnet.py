@@ -19,7 +19,7 @@ from recipnet.errors import ArgumentError
 from recipnet.models.atoms import AtomEmbedding
 from recipnet.models.radial import Gaussians, envelope
 from recipnet.models.segments import gather_rows, segment_sum, weighted_mean
-from recipnet.ops import PhaseTable
+from recipnet.ops import recip_convolve
 
 if TYPE_CHECKING:
     from recipnet.data import TensorBatch
@@ -96,23 +96,24 @@ class ReciprocalBlock(nn.Module):
         self.dense = nn.Linear(channels, channels, bias=False)
         self.post = nn.Sequential(Residual(channels), Residual(channels))
 
-    def convolve(self, x: Tensor, batch: TensorBatch, phases: PhaseTable) -> Tensor:
+    def convolve(self, x: Tensor, batch: TensorBatch) -> Tensor:
         """The convolution alone: ``(N, C) -> (N, C)``."""
-        (inverse_d,) = batch.required("inverse_d")
+        inverse_d, hkl, hkl_offsets = batch.required("inverse_d", "hkl", "hkl_offsets")
         q = inverse_d * (2.0 * math.pi)
         scale = VOLUME_SCALE / batch.volume
         # one of each +-G pair is summed, hence the factor 2
         weight = 2.0 * (scale.index_select(0, batch.hkl_crystal) * envelope(q / self.q_max))[:, None]
-        filtered = phases.convolve(x, weight * self.filter(self.radial(q)))
+        weight = weight * self.filter(self.radial(q))
+        filtered = recip_convolve(x, weight, batch.frac, hkl, batch.atom_offsets, hkl_offsets)
         total = segment_sum(x, batch.atom_crystal, batch.num_crystals) * scale[:, None] * self.zero
         return filtered + gather_rows(total, batch.atom_crystal)
 
-    def forward(self, h: Tensor, batch: TensorBatch, phases: PhaseTable) -> Tensor:
+    def forward(self, h: Tensor, batch: TensorBatch) -> Tensor:
         """``(N, C) -> (N, C)``."""
         x = self.pre(h)
         x = F.layer_norm(x, x.shape[-1:])
         x = x * batch.occupancies[:, None]
-        return self.post(F.silu(self.dense(self.convolve(x, batch, phases))))
+        return self.post(F.silu(self.dense(self.convolve(x, batch))))
 
 
 class ReGNet(nn.Module):
@@ -211,14 +212,13 @@ class ReGNet(nn.Module):
             for local in self.local:
                 h = local(h, v, centre, neighbour, weight)
             return h
-        phases = PhaseTable.build(batch.frac, *batch.required("hkl", "atom_offsets", "hkl_offsets"))
         glob = F.silu(self.global_in(h))
         plain = len(self.local) - len(self.reciprocal)
         for number, local in enumerate(self.local):
             h = local(h, v, centre, neighbour, weight)
             if number >= plain:
                 block = self.reciprocal[number - plain]
-                glob = glob + block(h if self.source == "local" else glob, batch, phases)
+                glob = glob + block(h if self.source == "local" else glob, batch)
                 h = h + glob
         return h
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from recipnet.ops.transforms import PhaseTable, recip_adjoint, recip_forward
+from recipnet.ops.transforms import recip_adjoint, recip_convolve, recip_forward, structure_factor
 
-__all__ = ["PhaseTable", "recip_adjoint", "recip_forward"]
+__all__ = ["recip_adjoint", "recip_convolve", "recip_forward", "structure_factor"]

@@ -4,10 +4,20 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// File name and text of every kernel source; a test holds this list against the folder.
-const SOURCES: &[(&str, &str)] = &[(
-    "structure_factor.cu",
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/structure_factor.cu")),
-)];
+const SOURCES: &[(&str, &str)] = &[
+    (
+        "channels.cu",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/channels.cu")),
+    ),
+    (
+        "structure_factor.cu",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/structure_factor.cu")),
+    ),
+    (
+        "turns.cuh",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/turns.cuh")),
+    ),
+];
 
 /// CUDA sources by file name.
 #[pyfunction]

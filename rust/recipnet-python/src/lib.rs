@@ -8,6 +8,7 @@ mod error;
 mod featurize;
 mod fourier;
 mod geometry;
+mod structure_factor;
 mod symmetry;
 mod texts;
 mod write;
@@ -27,5 +28,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     featurize::register(module)?;
     fourier::register(module)?;
     geometry::register(module)?;
+    structure_factor::register(module)?;
     symmetry::register(module)
 }

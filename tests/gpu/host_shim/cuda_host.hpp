@@ -2,10 +2,12 @@
 // values can be tested, also under the sanitizers, on a machine without a GPU. Include this before the .cu file, in C++20.
 //
 // Blocks run one after another. __shared__ is a static, which is one object for all threads of the running block; it keeps
-// what the last block left, where the device would hold anything. Known: one-dimensional launches, __syncthreads, sincospi.
+// what the last block left, where the device would hold anything. Known: grids of two dimensions, blocks of one,
+// __syncthreads, sincospi, __sincosf, numbers read as bits.
 #pragma once
 
 #include <barrier>
+#include <bit>
 #include <cmath>
 #include <thread>
 #include <vector>
@@ -20,6 +22,7 @@ namespace cuda_host {
 
 struct Dimension {
     unsigned int x = 1;
+    unsigned int y = 1;
 };
 
 inline thread_local std::barrier<>* block_barrier = nullptr;
@@ -39,29 +42,30 @@ inline void sincospi(double x, double* sine, double* cosine) {
     *cosine = std::cos(angle);
 }
 
-inline void sincospif(float x, float* sine, float* cosine) {
-    double wide_sine;
-    double wide_cosine;
-    sincospi(static_cast<double>(x), &wide_sine, &wide_cosine);
-    *sine = static_cast<float>(wide_sine);
-    *cosine = static_cast<float>(wide_cosine);
+inline void __sincosf(float x, float* sine, float* cosine) {
+    *sine = static_cast<float>(std::sin(static_cast<double>(x)));
+    *cosine = static_cast<float>(std::cos(static_cast<double>(x)));
 }
+
+inline float __uint_as_float(unsigned int bits) { return std::bit_cast<float>(bits); }
+inline unsigned int __float_as_uint(float x) { return std::bit_cast<unsigned int>(x); }
 
 namespace cuda_host {
 
 // kernel<<<blocks, threads>>>(arguments...)
 template <typename Kernel, typename... Arguments>
-void launch(unsigned int blocks, unsigned int threads, Kernel kernel, Arguments... arguments) {
-    for (unsigned int block = 0; block < blocks; ++block) {
+void launch(Dimension blocks, unsigned int threads, Kernel kernel, Arguments... arguments) {
+    for (unsigned int block = 0; block < blocks.x * blocks.y; ++block) {
         std::barrier<> barrier(static_cast<std::ptrdiff_t>(threads));
         std::vector<std::jthread> running;
         running.reserve(threads);
         for (unsigned int thread = 0; thread < threads; ++thread) {
             running.emplace_back([&, thread] {
                 threadIdx.x = thread;
-                blockIdx.x = block;
+                blockIdx.x = block % blocks.x;
+                blockIdx.y = block / blocks.x;
                 blockDim.x = threads;
-                gridDim.x = blocks;
+                gridDim = blocks;
                 block_barrier = &barrier;
                 kernel(arguments...);
                 barrier.arrive_and_drop(); // a thread that has left no longer holds the others up, as on the device

@@ -131,7 +131,7 @@ impl<T: Scalar> ChannelForward<'_, T> {
                 }
             }
         };
-        blocks::<T, M>(
+        blocks::<T>(
             &self.batch.frac[atoms.clone()],
             &self.batch.hkl[self.piece.rows.clone()],
             visit,
@@ -186,7 +186,7 @@ impl<T: Scalar> ChannelAdjoint<'_, T> {
             }
         };
         let hkl = &self.batch.hkl[reflections.clone()];
-        blocks::<T, M>(&self.batch.frac[self.piece.rows.clone()], hkl, visit);
+        blocks::<T>(&self.batch.frac[self.piece.rows.clone()], hkl, visit);
     }
 }
 
@@ -269,7 +269,7 @@ impl<T: Scalar> Kernel for ChannelPositionGradient<'_, T> {
                 }
             }
         };
-        blocks::<T, M>(&self.batch.frac[atoms.clone()], hkl, visit);
+        blocks::<T>(&self.batch.frac[atoms.clone()], hkl, visit);
     }
 }
 
@@ -343,11 +343,11 @@ impl<T: Scalar> FusedSums<'_, T> {
         };
         let hkl = &self.batch.hkl[reflections.clone()];
         let mut phases = Phases::new(hkl);
-        phases.set_atoms::<M>(&self.batch.frac[atoms.clone()]);
+        phases.set_atoms(&self.batch.frac[atoms.clone()]);
         let (mut re, mut im) = ([[T::ZERO; NR]; BLOCK + ROWS], [[T::ZERO; NR]; BLOCK + ROWS]);
         for first in (0..hkl.len()).step_by(BLOCK) {
             let rows = BLOCK.min(hkl.len() - first);
-            phases.set_block::<M>(first..first + rows);
+            phases.set_block(first..first + rows);
             for k in 0..columns.div_ceil(NR) {
                 let tile = k * atoms.len()..(k + 1) * atoms.len();
                 let held = NR.min(columns - k * NR);

@@ -8,7 +8,7 @@
 use std::f64::consts::TAU;
 use std::ops::Range;
 
-use super::machine::Machine;
+use super::machine::{Kernel, Machine, dispatch};
 use super::ragged::MAX_INDEX;
 use super::scalar::Scalar;
 
@@ -21,12 +21,12 @@ pub const BLOCK: usize = 32;
 /// Indices of a group in a table.
 const GROUP: i32 = 8;
 const ABSENT: u32 = u32::MAX;
+/// 1.5 * 2^52: adding it and taking it away rounds to a whole number, on any processor in two instructions.
+const ROUND: f64 = 6_755_399_441_055_744.0;
 
 /// cos and sin of `2 pi t` for `|t| <= 1/2`, without branches, to about 1e-16.
 #[inline(always)]
 fn cis(turns: f64) -> (f64, f64) {
-    // Adding and taking away 1.5 * 2^52 rounds to a whole number.
-    const ROUND: f64 = 6_755_399_441_055_744.0;
     let quarter = (turns * 4.0 + ROUND) - ROUND;
     let y = (turns - quarter * 0.25) * TAU; // |y| <= pi / 4
     let z = y * y;
@@ -103,17 +103,32 @@ impl<T: Scalar> Axis<T> {
     }
 
     #[inline(always)]
-    fn fill<M: Machine>(&mut self, x: &[f64]) {
+    fn at(&self, row: u32, width: usize) -> (&[T], &[T]) {
+        let place = row as usize * width;
+        (&self.re[place..place + width], &self.im[place..place + width])
+    }
+}
+
+/// Makes the table of one axis for the coordinates of a chunk, each in [-1/2, 1/2].
+struct Fill<'a, T> {
+    axis: &'a mut Axis<T>,
+    x: &'a [f64],
+}
+
+impl<T: Scalar> Kernel for Fill<'_, T> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        let Self { axis, x } = self;
         let width = x.len();
-        let size = self.groups.len() * GROUP as usize * width;
-        self.re.resize(size, T::ZERO);
-        self.im.resize(size, T::ZERO);
+        let size = axis.groups.len() * GROUP as usize * width;
+        axis.re.resize(size, T::ZERO);
+        axis.im.resize(size, T::ZERO);
         let group_size = GROUP as usize * width;
-        let rows = self
+        let rows = axis
             .re
             .chunks_exact_mut(group_size)
-            .zip(self.im.chunks_exact_mut(group_size));
-        for (&group, (group_re, group_im)) in self.groups.iter().zip(rows) {
+            .zip(axis.im.chunks_exact_mut(group_size));
+        for (&group, (group_re, group_im)) in axis.groups.iter().zip(rows) {
             let start = f64::from(group * GROUP);
             for (lane, x) in x.as_chunks::<LANES>().0.iter().enumerate() {
                 let (mut one_re, mut one_im) = ([0.0; LANES], [0.0; LANES]);
@@ -121,7 +136,6 @@ impl<T: Scalar> Axis<T> {
                 for i in 0..LANES {
                     (one_re[i], one_im[i]) = cis(x[i]);
                     let turns = start * x[i];
-                    const ROUND: f64 = 6_755_399_441_055_744.0;
                     (re[i], im[i]) = cis(turns - ((turns + ROUND) - ROUND));
                 }
                 for power in 0..GROUP as usize {
@@ -139,12 +153,6 @@ impl<T: Scalar> Axis<T> {
                 }
             }
         }
-    }
-
-    #[inline(always)]
-    fn at(&self, row: u32, width: usize) -> (&[T], &[T]) {
-        let place = row as usize * width;
-        (&self.re[place..place + width], &self.im[place..place + width])
     }
 }
 
@@ -182,8 +190,7 @@ impl<T: Scalar> Phases<T> {
     }
 
     /// Make the tables of a chunk of atoms.
-    #[inline(always)]
-    pub fn set_atoms<M: Machine>(&mut self, frac: &[[T; 3]]) {
+    pub fn set_atoms(&mut self, frac: &[[T; 3]]) {
         self.width = frac.len().next_multiple_of(LANES);
         for axis in 0..3 {
             self.x.clear();
@@ -192,7 +199,10 @@ impl<T: Scalar> Phases<T> {
                 x - x.round_ties_even()
             }));
             self.x.resize(self.width, 0.0);
-            self.axes[axis].fill::<M>(&self.x);
+            dispatch(Fill {
+                axis: &mut self.axes[axis],
+                x: &self.x,
+            });
         }
         for values in [&mut self.product.0, &mut self.product.1] {
             values.resize(self.width, T::ZERO);
@@ -203,19 +213,40 @@ impl<T: Scalar> Phases<T> {
     }
 
     /// Compute the phases of at most [`BLOCK`] reflections, numbered as they were given to [`Self::new`].
+    pub fn set_block(&mut self, block: Range<usize>) {
+        dispatch(Block { phases: self, block });
+    }
+}
+
+/// Multiplies the entries of three tables for each reflection of a block and each atom.
+struct Block<'a, T> {
+    phases: &'a mut Phases<T>,
+    block: Range<usize>,
+}
+
+impl<T: Scalar> Kernel for Block<'_, T> {
     #[inline(always)]
-    pub fn set_block<M: Machine>(&mut self, block: Range<usize>) {
-        let width = self.width;
-        let (xy_re, xy_im) = (&mut self.product.0[..width], &mut self.product.1[..width]);
+    fn run<M: Machine>(self) {
+        let Phases {
+            axes,
+            rows,
+            product,
+            width,
+            cos,
+            sin,
+            ..
+        } = self.phases;
+        let width = *width;
+        let (xy_re, xy_im) = (&mut product.0[..width], &mut product.1[..width]);
         let mut last = [ABSENT; 2];
-        let targets = self.cos.chunks_exact_mut(width).zip(self.sin.chunks_exact_mut(width));
-        for (&[h, k, l], (cos, sin)) in self.rows[block].iter().zip(targets) {
+        let targets = cos.chunks_exact_mut(width).zip(sin.chunks_exact_mut(width));
+        for (&[h, k, l], (cos, sin)) in rows[self.block].iter().zip(targets) {
             if [h, k] != last {
                 last = [h, k];
-                let ((x_re, x_im), (y_re, y_im)) = (self.axes[0].at(h, width), self.axes[1].at(k, width));
+                let ((x_re, x_im), (y_re, y_im)) = (axes[0].at(h, width), axes[1].at(k, width));
                 multiply::<T, M>(x_re, x_im, y_re, y_im, xy_re, xy_im);
             }
-            let (z_re, z_im) = self.axes[2].at(l, width);
+            let (z_re, z_im) = axes[2].at(l, width);
             multiply::<T, M>(xy_re, xy_im, z_re, z_im, cos, sin);
         }
     }
@@ -235,6 +266,64 @@ fn multiply<T: Scalar, M: Machine>(a_re: &[T], a_im: &[T], b_re: &[T], b_im: &[T
         for i in 0..LANES {
             to_re[i] = M::madd(a_re[i], b_re[i], -(a_im[i] * b_im[i]));
             to_im[i] = M::madd(a_re[i], b_im[i], a_im[i] * b_re[i]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::TAU;
+
+    use super::super::machine::{Baseline, Fused, Wide};
+    use super::*;
+
+    fn on<M: Machine>() {
+        let hkl = [[0, 1, -1], [-64, 63, 7], [-64, 63, 8], [5, -9, 64]];
+        let frac: Vec<[f64; 3]> = (0..11)
+            .map(|j| [0.043, -0.31, 0.27].map(|x| x * f64::from(j)))
+            .collect();
+        let mut phases = Phases::new(&hkl);
+        phases.set_atoms(&frac);
+        for axis in 0..3 {
+            let mut x: Vec<f64> = frac.iter().map(|x| x[axis] - x[axis].round_ties_even()).collect();
+            x.resize(16, 0.0);
+            Fill {
+                axis: &mut phases.axes[axis],
+                x: &x,
+            }
+            .run::<M>();
+        }
+        Block {
+            phases: &mut phases,
+            block: 0..hkl.len(),
+        }
+        .run::<M>();
+        for (r, h) in hkl.iter().enumerate() {
+            for (j, x) in frac.iter().enumerate() {
+                let turns: f64 = (0..3)
+                    .map(|axis| f64::from(h[axis]) * (x[axis] - x[axis].round_ties_even()))
+                    .sum();
+                let (sin, cos) = (TAU * (turns - turns.round_ties_even())).sin_cos();
+                assert!((phases.cos[r * 16 + j] - cos).abs() < 2e-13, "{h:?} {x:?}");
+                assert!((phases.sin[r * 16 + j] - sin).abs() < 2e-13, "{h:?} {x:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn phases_on_every_instruction_set() {
+        on::<Baseline>();
+        on::<Fused>();
+        on::<Wide>();
+    }
+
+    #[test]
+    fn cis_is_good_to_the_last_bits() {
+        for i in -4096..=4096 {
+            let turns = f64::from(i) / 8192.0 + f64::from(i % 7) * 1e-9;
+            let (re, im) = cis(turns.clamp(-0.5, 0.5));
+            let (sin, cos) = (TAU * turns.clamp(-0.5, 0.5)).sin_cos();
+            assert!((re - cos).abs() < 6e-16 && (im - sin).abs() < 6e-16, "{turns}");
         }
     }
 }

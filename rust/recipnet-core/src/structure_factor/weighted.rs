@@ -30,17 +30,17 @@ pub enum Weights<'a, T> {
 /// `visit` gets the phases, the first atom of the chunk and the number of its atoms, the first reflection of the block
 /// and the number of its reflections, both numbered from the first of the piece.
 #[inline(always)]
-pub(super) fn blocks<T: Scalar, M: Machine>(
+pub(super) fn blocks<T: Scalar>(
     frac: &[[T; 3]],
     hkl: &[[i32; 3]],
     mut visit: impl FnMut(&Phases<T>, (usize, usize), (usize, usize)),
 ) {
     let mut phases = Phases::new(hkl);
     for (chunk, atoms) in frac.chunks(CHUNK).enumerate() {
-        phases.set_atoms::<M>(atoms);
+        phases.set_atoms(atoms);
         for first in (0..hkl.len()).step_by(BLOCK) {
             let count = BLOCK.min(hkl.len() - first);
-            phases.set_block::<M>(first..first + count);
+            phases.set_block(first..first + count);
             visit(&phases, (chunk * CHUNK, atoms.len()), (first, count));
         }
     }
@@ -78,15 +78,19 @@ impl<T: Scalar> Panel<T> {
                 }
             }
             Weights::Term(w) => {
-                for (j, atom) in (first_atom..first_atom + atoms).enumerate() {
-                    let begin = term(piece, atom, first_hkl);
-                    let row = &w[begin..begin + reflections];
-                    for (to, &from) in values[j..].iter_mut().step_by(width).zip(row) {
-                        *to = from;
+                let begin = term(piece, first_atom, first_hkl);
+                transpose(
+                    &w[begin..],
+                    piece.part.reflections.len(),
+                    values,
+                    width,
+                    atoms,
+                    reflections,
+                );
+                if atoms < width {
+                    for row in values.chunks_exact_mut(width) {
+                        row[atoms..].fill(T::ZERO);
                     }
-                }
-                for row in values.chunks_exact_mut(width) {
-                    row[atoms..].fill(T::ZERO);
                 }
             }
             Weights::Kind {
@@ -101,6 +105,33 @@ impl<T: Scalar> Panel<T> {
                         *to = from[kind as usize];
                     }
                     to[atoms..].fill(T::ZERO);
+                }
+            }
+        }
+    }
+}
+
+/// `to[c * to_stride + r] = from[r * from_stride + c]` for `rows` and `columns`, in tiles that fit the registers.
+#[inline(always)]
+fn transpose<T: Scalar>(from: &[T], from_stride: usize, to: &mut [T], to_stride: usize, rows: usize, columns: usize) {
+    for r in (0..rows).step_by(LANES) {
+        for c in (0..columns).step_by(LANES) {
+            if r + LANES <= rows && c + LANES <= columns {
+                let mut tile = [[T::ZERO; LANES]; LANES];
+                for (i, line) in tile.iter_mut().enumerate() {
+                    let begin = (r + i) * from_stride + c;
+                    line.copy_from_slice(&from[begin..begin + LANES]);
+                }
+                for k in 0..LANES {
+                    let begin = (c + k) * to_stride + r;
+                    let column = tile.map(|line| line[k]);
+                    to[begin..begin + LANES].copy_from_slice(&column);
+                }
+            } else {
+                for i in r..(r + LANES).min(rows) {
+                    for k in c..(c + LANES).min(columns) {
+                        to[k * to_stride + i] = from[i * from_stride + k];
+                    }
                 }
             }
         }
@@ -155,7 +186,7 @@ impl<T: Scalar> Kernel for Forward<'_, T> {
                 to[1] += total(im);
             }
         };
-        blocks::<T, M>(&self.batch.frac[atoms.clone()], &self.batch.hkl[rows.clone()], visit);
+        blocks::<T>(&self.batch.frac[atoms.clone()], &self.batch.hkl[rows.clone()], visit);
     }
 }
 
@@ -218,13 +249,8 @@ impl<T: Scalar> Kernel for Adjoint<'_, T> {
                     }
                 }
                 Keep::Term => {
-                    for j in 0..count {
-                        let begin = (atom + j) * reflections.len() + first;
-                        let row = &mut out[begin..begin + rows];
-                        for (to, &value) in row.iter_mut().zip(values[j..].iter().step_by(width)) {
-                            *to = value;
-                        }
-                    }
+                    let begin = atom * reflections.len() + first;
+                    transpose(values, width, &mut out[begin..], reflections.len(), rows, count);
                 }
                 Keep::Kind { kinds, count: columns } => {
                     let kinds = &kinds[atoms.start + atom..atoms.start + atom + count];
@@ -237,7 +263,7 @@ impl<T: Scalar> Kernel for Adjoint<'_, T> {
                 }
             }
         };
-        blocks::<T, M>(
+        blocks::<T>(
             &self.batch.frac[atoms.clone()],
             &self.batch.hkl[reflections.clone()],
             visit,
@@ -286,6 +312,6 @@ impl<T: Scalar> Kernel for PositionGradient<'_, T> {
                 }
             }
         };
-        blocks::<T, M>(&self.batch.frac[atoms.clone()], hkl, visit);
+        blocks::<T>(&self.batch.frac[atoms.clone()], hkl, visit);
     }
 }

@@ -1,0 +1,237 @@
+// Fourier sums with C channels, for a whole ragged batch in one launch:
+//
+//     forward             S[h,c] = sum_j q[j,c] exp(+2 pi i h.x_j)
+//     adjoint             y[j,c] = sum_h Re[conj(exp(+2 pi i h.x_j)) t[h,c]]
+//     position gradient   g_j = 2 pi sum_h h sum_c q[j,c] (t_im cos - t_re sin)
+//
+// Forward and adjoint are matrix products with a matrix of phases that is made tile by tile in shared memory: a block owns
+// ROWS rows by COLUMNS channels, a thread 4 by 4 of them, and the rows that are summed over pass by, DEPTH at a time. Rows of
+// a block may belong to several crystals; a phase between rows of two crystals counts as zero.
+//
+// Launch: THREADS threads a block; forward ceil(H / ROWS) x ceil(C / COLUMNS) blocks, adjoint ceil(N / ROWS) x the same,
+// position gradient ceil(N / SIDE) blocks.
+
+constexpr int THREADS = 256;
+constexpr int ROWS = 64;
+constexpr int COLUMNS = 64;
+constexpr int DEPTH = 16;
+constexpr int SIDE = 16;
+constexpr int EACH = 4;
+
+// What the two products share. `own`: the rows whose outputs this block holds (reflections or atoms), `other`: those that
+// are summed over, each with their offsets.
+struct Span {
+    const long long* own_offsets;
+    const long long* other_offsets;
+    long long own_count;
+    long long other_count;
+};
+
+// FORWARD: own rows are reflections, others atoms, `values` q (N, C). Else own rows are atoms, others reflections, `values`
+// t (H, C, 2).
+template <bool FORWARD, typename Real, typename Stored>
+static __device__ __forceinline__ void product(const Stored* __restrict__ values, const Real* __restrict__ frac,
+                                               const int* __restrict__ hkl, Span span, long long crystals,
+                                               long long channels, Real* __restrict__ out) {
+    using Coordinate = typename Turns<Real>::Coordinate;
+    constexpr int PARTS = FORWARD ? 1 : 2; // of a value
+    __shared__ Rows range[ROWS];           // of the other rows that each own row sums over
+    __shared__ int tile_h[FORWARD ? ROWS : DEPTH][3];
+    __shared__ Coordinate tile_x[FORWARD ? DEPTH : ROWS][3];
+    __shared__ Real cosines[DEPTH][ROWS];
+    __shared__ Real sines[DEPTH][ROWS];
+    __shared__ Real tile_values[PARTS][DEPTH][COLUMNS];
+
+    const int thread = static_cast<int>(threadIdx.x);
+    const long long first = static_cast<long long>(blockIdx.x) * ROWS;
+    const long long column = static_cast<long long>(blockIdx.y) * COLUMNS;
+    const int held = static_cast<int>(span.own_count - first < ROWS ? span.own_count - first : ROWS);
+    if (thread < ROWS) {
+        range[thread] = {0, 0};
+        if (thread < held) {
+            const long long row = first + thread;
+            range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, crystals, row), span.other_count);
+            for (int axis = 0; axis < 3; ++axis) {
+                if constexpr (FORWARD) {
+                    tile_h[thread][axis] = hkl[3 * row + axis];
+                } else {
+                    tile_x[thread][axis] = Turns<Real>::hold(frac[3 * row + axis]);
+                }
+            }
+        }
+    }
+    __syncthreads();
+    const long long begin = range[0].begin;
+    const long long end = range[held - 1].end;
+    const int own = EACH * (thread / (COLUMNS / EACH));
+    const int lane = thread % (COLUMNS / EACH);
+
+    Real real[EACH][EACH] = {};
+    Real imaginary[EACH][EACH] = {};
+    for (long long tile = begin; tile < end; tile += DEPTH) {
+        if (thread < DEPTH && tile + thread < end) {
+            for (int axis = 0; axis < 3; ++axis) {
+                if constexpr (FORWARD) {
+                    tile_x[thread][axis] = Turns<Real>::hold(frac[3 * (tile + thread) + axis]);
+                } else {
+                    tile_h[thread][axis] = hkl[3 * (tile + thread) + axis];
+                }
+            }
+        }
+        for (int place = thread; place < DEPTH * COLUMNS; place += THREADS) {
+            const long long other = tile + place / COLUMNS;
+            const long long channel = column + place % COLUMNS;
+            for (int part = 0; part < PARTS; ++part) {
+                const bool there = other < end && channel < channels;
+                tile_values[part][place / COLUMNS][place % COLUMNS] =
+                    there ? widen(values[PARTS * (other * channels + channel) + part]) : Real(0);
+            }
+        }
+        __syncthreads();
+        for (int place = thread; place < DEPTH * ROWS; place += THREADS) {
+            const int depth = place / ROWS;
+            const int row = place % ROWS;
+            Real sine = 0;
+            Real cosine = 0;
+            if (tile + depth >= range[row].begin && tile + depth < range[row].end) {
+                Turns<Real>::phase(tile_h[FORWARD ? row : depth], tile_x[FORWARD ? depth : row], &sine, &cosine);
+            }
+            cosines[depth][row] = cosine;
+            sines[depth][row] = sine;
+        }
+        __syncthreads();
+        for (int depth = 0; depth < DEPTH; ++depth) {
+            for (int i = 0; i < EACH; ++i) {
+                const Real cosine = cosines[depth][own + i];
+                const Real sine = sines[depth][own + i];
+                for (int k = 0; k < EACH; ++k) {
+                    const int place = lane + k * (COLUMNS / EACH);
+                    if constexpr (FORWARD) {
+                        real[i][k] += cosine * tile_values[0][depth][place];
+                        imaginary[i][k] += sine * tile_values[0][depth][place];
+                    } else {
+                        real[i][k] += cosine * tile_values[0][depth][place];
+                        real[i][k] += sine * tile_values[PARTS - 1][depth][place];
+                    }
+                }
+            }
+        }
+        __syncthreads(); // the next tile overwrites this one
+    }
+    for (int i = 0; i < EACH; ++i) {
+        for (int k = 0; k < EACH; ++k) {
+            const long long channel = column + lane + k * (COLUMNS / EACH);
+            if (own + i < held && channel < channels) {
+                const long long place = (first + own + i) * channels + channel;
+                if constexpr (FORWARD) {
+                    out[2 * place] = real[i][k];
+                    out[2 * place + 1] = imaginary[i][k];
+                } else {
+                    out[place] = real[i][k];
+                }
+            }
+        }
+    }
+}
+
+// A block owns SIDE atoms; a thread one of them and one of SIDE reflections, of those that pass by.
+template <typename Real>
+static __device__ __forceinline__ void slope(const Real* __restrict__ q, const Real* __restrict__ t,
+                                             const Real* __restrict__ frac, const int* __restrict__ hkl, Span span,
+                                             long long crystals, long long channels, Real* __restrict__ out) {
+    __shared__ Rows range[SIDE];
+    __shared__ Real tile_q[SIDE][SIDE + 1];
+    __shared__ Real tile_t[2][SIDE][SIDE + 1];
+    __shared__ Real sums[3][SIDE][SIDE];
+    const int thread = static_cast<int>(threadIdx.x);
+    const int atom = thread / SIDE;
+    const int lane = thread % SIDE;
+    const long long first = static_cast<long long>(blockIdx.x) * SIDE;
+    const int held = static_cast<int>(span.own_count - first < SIDE ? span.own_count - first : SIDE);
+    typename Turns<Real>::Coordinate x[3] = {};
+    if (thread < held) {
+        range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, crystals, first + thread), span.other_count);
+    }
+    if (atom < held) {
+        for (int axis = 0; axis < 3; ++axis) {
+            x[axis] = Turns<Real>::hold(frac[3 * (first + atom) + axis]);
+        }
+    }
+    __syncthreads();
+    Real sum[3] = {0, 0, 0};
+    for (long long tile = range[0].begin; tile < range[held - 1].end; tile += SIDE) {
+        const long long row = tile + lane;
+        Real real = 0;
+        Real imaginary = 0;
+        for (long long column = 0; column < channels; column += SIDE) {
+            // Here `atom` counts the rows of the tiles, `lane` their channels.
+            const bool channel = column + lane < channels;
+            tile_q[atom][lane] = channel && atom < held ? q[(first + atom) * channels + column + lane] : Real(0);
+            const bool there = channel && tile + atom < span.other_count;
+            for (int part = 0; part < 2; ++part) {
+                tile_t[part][atom][lane] = there ? t[2 * ((tile + atom) * channels + column + lane) + part] : Real(0);
+            }
+            __syncthreads();
+            for (int c = 0; c < SIDE; ++c) {
+                real += tile_q[atom][c] * tile_t[0][lane][c];
+                imaginary += tile_q[atom][c] * tile_t[1][lane][c];
+            }
+            __syncthreads(); // the next channels overwrite these
+        }
+        if (atom < held && row >= range[atom].begin && row < range[atom].end) {
+            int h[3];
+            for (int axis = 0; axis < 3; ++axis) {
+                h[axis] = hkl[3 * row + axis];
+            }
+            Real sine;
+            Real cosine;
+            Turns<Real>::phase(h, x, &sine, &cosine);
+            for (int axis = 0; axis < 3; ++axis) {
+                sum[axis] += static_cast<Real>(h[axis]) * (imaginary * cosine - real * sine);
+            }
+        }
+    }
+    for (int axis = 0; axis < 3; ++axis) {
+        sums[axis][atom][lane] = sum[axis];
+    }
+    __syncthreads();
+    if (lane < 3 && atom < held) {
+        Real total = 0;
+        for (int part = 0; part < SIDE; ++part) {
+            total += sums[lane][atom][part];
+        }
+        out[3 * (first + atom) + lane] = static_cast<Real>(6.283185307179586) * total;
+    }
+}
+
+#define RECIPNET_ENTRY(NAME, FORWARD, REAL, STORED)                                                                    \
+    extern "C" __global__ void __launch_bounds__(THREADS, 2)                                                              \
+        NAME(const STORED* values, const REAL* frac, const int* hkl, const long long* atom_offsets,                    \
+             const long long* hkl_offsets, long long crystals, long long atoms, long long reflections,                 \
+             long long channels, REAL* out) {                                                                          \
+        const Span span = FORWARD ? Span{hkl_offsets, atom_offsets, reflections, atoms}                                \
+                                  : Span{atom_offsets, hkl_offsets, atoms, reflections};                               \
+        product<FORWARD, REAL, STORED>(values, frac, hkl, span, crystals, channels, out);                              \
+    }
+
+RECIPNET_ENTRY(channel_forward_f32, true, float, float)
+RECIPNET_ENTRY(channel_forward_f64, true, double, double)
+RECIPNET_ENTRY(channel_forward_bf16, true, float, Bf16)
+RECIPNET_ENTRY(channel_forward_fp16, true, float, Fp16)
+RECIPNET_ENTRY(channel_adjoint_f32, false, float, float)
+RECIPNET_ENTRY(channel_adjoint_f64, false, double, double)
+
+#define RECIPNET_GRADIENT(NAME, REAL)                                                                                  \
+    extern "C" __global__ void __launch_bounds__(THREADS, 2)                                                              \
+        NAME(const REAL* q, const REAL* t, const REAL* frac, const int* hkl, const long long* atom_offsets,            \
+             const long long* hkl_offsets, long long crystals, long long atoms, long long reflections,                 \
+             long long channels, REAL* out) {                                                                          \
+        const Span span = {atom_offsets, hkl_offsets, atoms, reflections};                                             \
+        slope<REAL>(q, t, frac, hkl, span, crystals, channels, out);                                                   \
+    }
+
+RECIPNET_GRADIENT(channel_position_gradient_f32, float)
+RECIPNET_GRADIENT(channel_position_gradient_f64, double)
+
+#undef RECIPNET_ENTRY
+#undef RECIPNET_GRADIENT

@@ -1,0 +1,143 @@
+"""The operators on CUDA: the kernels of ``cuda/``, compiled by CuPy for the device at hand.
+
+CuPy keeps what it compiled on disk (``CUPY_CACHE_DIR``). Kernels run on torch's current stream, on the tensors' own
+memory; nothing is synchronised, so that a graph can capture them once they are compiled.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recipnet.ops import launches
+from recipnet.ops.launches import Launch
+
+Batch = tuple[Tensor, ...]
+
+
+@cache
+def available() -> bool:
+    """Whether CuPy can be imported; says once how to install it where it cannot."""
+    try:
+        import cupy  # noqa: F401
+    except ImportError:
+        extra = "cuda13" if (torch.version.cuda or "12").startswith("13") else "cuda12"
+        warnings.warn(
+            "CuPy is not installed: recipnet's operators on CUDA tensors fall back to plain torch, which is slow. "
+            f'pip install "recipnet[{extra}]"',
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
+
+
+@cache
+def _kernel(device: int, file: str, kernel: str) -> Any:
+    import cupy
+
+    with cupy.cuda.Device(device):
+        return _module(device, file).get_function(kernel)
+
+
+@cache
+def _module(device: int, file: str) -> Any:
+    import cupy
+
+    with cupy.cuda.Device(device):
+        return cupy.RawModule(code=launches.source(file), options=("--std=c++17",), backend="nvrtc")
+
+
+def _run(launch: Launch, *arguments: Tensor | int) -> None:
+    """Put a launch on torch's current stream; tensors are passed as pointers."""
+    if launch.empty:
+        return
+    import cupy
+
+    device = next(value.device for value in arguments if isinstance(value, Tensor))
+    index = torch.cuda.current_device() if device.index is None else device.index
+    kernel = _kernel(index, launch.file, launch.kernel)
+    values = tuple(value.data_ptr() if isinstance(value, Tensor) else int(value) for value in arguments)
+    stream = torch.cuda.current_stream(device)
+    with cupy.cuda.Device(index), cupy.cuda.ExternalStream(stream.cuda_stream, index):
+        kernel(launch.blocks, (launch.threads,), values)
+
+
+def _real(values: Tensor) -> Tensor:
+    """Contiguous numbers, complex ones as pairs."""
+    if values.is_complex():
+        return torch.view_as_real(values.resolve_conj().resolve_neg().contiguous())
+    return values.contiguous()
+
+
+def _contiguous(batch: Batch) -> Batch:
+    return tuple(values.contiguous() for values in batch)
+
+
+def _term_first(batch: Batch) -> Tensor:
+    """Where the terms of each crystal begin."""
+    counts = batch[2].diff() * batch[3].diff()
+    return counts.cumsum(0) - counts
+
+
+def _weighted(kernel: str, inputs: list[Tensor], out: Tensor, rows: int, terms: int, batch: Batch) -> Tensor:
+    frac, hkl, atom_offsets, hkl_offsets = _contiguous(batch)
+    inputs = [_real(values) for values in inputs]
+    launch = launches.weighted(kernel, inputs[0].dtype, rows)
+    first = atom_offsets if kernel == "structure_factor" else _term_first(batch)
+    sizes = (atom_offsets.shape[0] - 1, frac.shape[0], hkl.shape[0], terms)
+    _run(launch, frac, *inputs, hkl, atom_offsets, hkl_offsets, first, *sizes, out)
+    return out
+
+
+def _channels(kernel: str, inputs: list[Tensor], out: Tensor, rows: int, count: int, batch: Batch) -> Tensor:
+    frac, hkl, atom_offsets, hkl_offsets = _contiguous(batch)
+    inputs = [_real(values) for values in inputs]
+    launch = launches.channels(kernel, inputs[0].dtype, rows, count)
+    sizes = (atom_offsets.shape[0] - 1, frac.shape[0], hkl.shape[0], count)
+    _run(launch, *inputs, frac, hkl, atom_offsets, hkl_offsets, *sizes, out)
+    return out
+
+
+def channel_forward(q: Tensor, batch: Batch) -> Tensor:
+    frac, hkl = batch[:2]
+    rows, count = hkl.shape[0], q.shape[1]
+    out = frac.new_empty((rows, count, 2))
+    if count == 1:
+        _weighted("structure_factor", [q], out, rows, 0, batch)
+    else:
+        _channels("channel_forward", [q], out, rows, count, batch)
+    return torch.view_as_complex(out)
+
+
+def channel_adjoint(t: Tensor, batch: Batch) -> Tensor:
+    rows, count = batch[0].shape[0], t.shape[1]
+    return _channels("channel_adjoint", [t], batch[0].new_empty((rows, count)), rows, count, batch)
+
+
+def channel_position_gradient(q: Tensor, t: Tensor, batch: Batch) -> Tensor:
+    rows = batch[0].shape[0]
+    return _channels("channel_position_gradient", [q, t], batch[0].new_empty((rows, 3)), rows, q.shape[1], batch)
+
+
+def term_forward(weights: Tensor, batch: Batch) -> Tensor:
+    rows = batch[1].shape[0]
+    out = batch[0].new_empty((rows, 2))
+    return torch.view_as_complex(_weighted("term_forward", [weights], out, rows, weights.shape[0], batch))
+
+
+def term_adjoint(g: Tensor, terms: int, batch: Batch) -> Tensor:
+    # a place that wrong offsets leave out is zero, not what memory held
+    out = batch[0].new_zeros(terms)
+    return _weighted("term_adjoint", [g], out, batch[1].shape[0], terms, batch)
+
+
+def term_position_gradient(weights: Tensor, g: Tensor, batch: Batch) -> Tensor:
+    rows = batch[0].shape[0]
+    return _weighted(
+        "term_position_gradient", [weights, g], batch[0].new_empty((rows, 3)), rows, weights.shape[0], batch
+    )

@@ -1,0 +1,65 @@
+"""Which kernel runs on how many blocks: planned from shapes alone, so that nothing waits for the device.
+
+The tile sizes are those of ``cuda/*.cu``, which are read from there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from recipnet import _core
+
+HEADER = "turns.cuh"
+SUFFIXES = {torch.float32: "f32", torch.float64: "f64", torch.bfloat16: "bf16", torch.float16: "fp16"}
+
+
+@cache
+def source(file: str) -> str:
+    """Text of a kernel file with the header before it, as it is compiled."""
+    sources = _core.cuda_sources()
+    return sources[HEADER] + sources[file]
+
+
+@cache
+def constant(file: str, name: str) -> int:
+    """A size that a kernel file states."""
+    found = re.search(rf"^constexpr int {name} = (\d+);", _core.cuda_sources()[file], re.MULTILINE)
+    if found is None:
+        raise KeyError(f"{file} states no {name}")
+    return int(found[1])
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch: file, kernel, blocks in x and y, threads a block."""
+
+    file: str
+    kernel: str
+    blocks: tuple[int, int]
+    threads: int
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to do, which CUDA would refuse as a launch."""
+        return 0 in self.blocks
+
+
+def weighted(kernel: str, dtype: torch.dtype, rows: int) -> Launch:
+    """A kernel of ``structure_factor.cu`` with a thread for each of ``rows`` reflections, or a block for each atom."""
+    block = constant("structure_factor.cu", "BLOCK")
+    blocks = rows if kernel.endswith("position_gradient") else -(-rows // block)
+    return Launch("structure_factor.cu", f"{kernel}_{SUFFIXES[dtype]}", (blocks, 1), block)
+
+
+def channels(kernel: str, dtype: torch.dtype, rows: int, count: int) -> Launch:
+    """A kernel of ``channels.cu`` for ``rows`` rows of outputs with ``count`` channels."""
+    file = "channels.cu"
+    if kernel.endswith("position_gradient"):
+        blocks = (-(-rows // constant(file, "SIDE")), 1)
+    else:
+        blocks = (-(-rows // constant(file, "ROWS")), -(-count // constant(file, "COLUMNS")))
+    return Launch(file, f"{kernel}_{SUFFIXES[dtype]}", blocks, constant(file, "THREADS"))

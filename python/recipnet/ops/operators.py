@@ -1,0 +1,376 @@
+"""The operators as torch sees them: implementations by device, shapes, and gradients made of the operators themselves.
+
+Three families, each of a forward sum, its adjoint and its position gradient, closed under differentiation:
+
+- ``channel_*``: C real numbers at each atom, C complex numbers at each reflection;
+- ``term_*``: one weight for each atom and reflection;
+- ``kind_*``: one weight for each reflection and kind of atom (derivatives of its position gradient are not made);
+
+and ``convolve``, ``correlate``, which never write the complex numbers between a forward and an adjoint sum.
+With e = exp(+2 pi i h.x) the position gradient of ``Re <t, forward(q)>`` is ``2 pi sum_h h Re[conj(i e) q t]``,
+that is, an adjoint sum of ``-i h t`` weighted by q: that is how it is differentiated again (derived here).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.library import custom_op
+
+from recipnet.ops import cpu, cuda, plain
+
+TWO_PI = 2.0 * math.pi
+Gradients = tuple[Tensor | None, ...]
+
+
+def _cuda(name: str) -> Callable[..., Tensor]:
+    """The implementation for CUDA tensors: a kernel, or plain torch without CuPy."""
+
+    def implementation(*arguments: Any) -> Tensor:
+        return getattr(cuda if cuda.available() else plain, name)(*arguments)
+
+    return implementation
+
+
+def _complex(like: Tensor, *shape: int) -> Tensor:
+    return like.new_empty(shape, dtype=like.dtype.to_complex())
+
+
+# channels
+
+
+@custom_op("recipnet::channel_forward", mutates_args=(), device_types="cpu")
+def channel_forward(q: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
+    return cpu.channel_forward(q, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+@custom_op("recipnet::channel_adjoint", mutates_args=(), device_types="cpu")
+def channel_adjoint(t: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
+    return cpu.channel_adjoint(t, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+@custom_op("recipnet::channel_position_gradient", mutates_args=(), device_types="cpu")
+def channel_position_gradient(
+    q: Tensor, t: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
+) -> Tensor:
+    return cpu.channel_position_gradient(q, t, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+@custom_op("recipnet::convolve", mutates_args=(), device_types="cpu")
+def convolve(q: Tensor, weight: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
+    return cpu.convolve(q, weight, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+@custom_op("recipnet::correlate", mutates_args=(), device_types="cpu")
+def correlate(q: Tensor, p: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
+    return cpu.correlate(q, p, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+# terms
+
+
+@custom_op("recipnet::term_forward", mutates_args=(), device_types="cpu")
+def term_forward(weights: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
+    return cpu.term_forward(weights, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+@custom_op("recipnet::term_adjoint", mutates_args=(), device_types="cpu")
+def term_adjoint(g: Tensor, terms: int, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
+    return cpu.term_adjoint(g, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+@custom_op("recipnet::term_position_gradient", mutates_args=(), device_types="cpu")
+def term_position_gradient(
+    weights: Tensor, g: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
+) -> Tensor:
+    return cpu.term_position_gradient(weights, g, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+# kinds
+
+
+@custom_op("recipnet::kind_forward", mutates_args=(), device_types="cpu")
+def kind_forward(
+    values: Tensor, kinds: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
+) -> Tensor:
+    return cpu.kind_forward(values, kinds, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+@custom_op("recipnet::kind_adjoint", mutates_args=(), device_types="cpu")
+def kind_adjoint(
+    g: Tensor, kinds: Tensor, count: int, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
+) -> Tensor:
+    return cpu.kind_adjoint(g, kinds, count, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+@custom_op("recipnet::kind_position_gradient", mutates_args=(), device_types="cpu")
+def kind_position_gradient(
+    values: Tensor, kinds: Tensor, g: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
+) -> Tensor:
+    return cpu.kind_position_gradient(values, kinds, g, (frac, hkl, atom_offsets, hkl_offsets))
+
+
+# CUDA
+
+
+@channel_forward.register_kernel("cuda")
+def _(q: Tensor, *batch: Tensor) -> Tensor:
+    return _cuda("channel_forward")(q, batch)
+
+
+@channel_adjoint.register_kernel("cuda")
+def _(t: Tensor, *batch: Tensor) -> Tensor:
+    return _cuda("channel_adjoint")(t, batch)
+
+
+@channel_position_gradient.register_kernel("cuda")
+def _(q: Tensor, t: Tensor, *batch: Tensor) -> Tensor:
+    return _cuda("channel_position_gradient")(q, t, batch)
+
+
+@convolve.register_kernel("cuda")
+def _(q: Tensor, weight: Tensor, *batch: Tensor) -> Tensor:
+    return _cuda("channel_adjoint")(_cuda("channel_forward")(q, batch) * weight, batch)
+
+
+@correlate.register_kernel("cuda")
+def _(q: Tensor, p: Tensor, *batch: Tensor) -> Tensor:
+    one, two = (torch.view_as_real(_cuda("channel_forward")(values, batch)) for values in (q, p))
+    return (one * two).sum(-1)
+
+
+@term_forward.register_kernel("cuda")
+def _(weights: Tensor, *batch: Tensor) -> Tensor:
+    return _cuda("term_forward")(weights, batch)
+
+
+@term_adjoint.register_kernel("cuda")
+def _(g: Tensor, terms: int, *batch: Tensor) -> Tensor:
+    return cuda.term_adjoint(g, terms, batch) if cuda.available() else plain.term_adjoint(g, batch)
+
+
+@term_position_gradient.register_kernel("cuda")
+def _(weights: Tensor, g: Tensor, *batch: Tensor) -> Tensor:
+    return _cuda("term_position_gradient")(weights, g, batch)
+
+
+def _places(kinds: Tensor, count: int, batch: tuple[Tensor, ...]) -> Tensor:
+    """Place in (H, count) of each term; the number of terms has to be fetched from the device."""
+    terms = int((batch[2].diff() * batch[3].diff()).sum())
+    atom, reflection = plain.term_rows(terms, batch)
+    return reflection * count + kinds[atom]
+
+
+@kind_forward.register_kernel("cuda")
+def _(values: Tensor, kinds: Tensor, *batch: Tensor) -> Tensor:
+    return _cuda("term_forward")(values.flatten()[_places(kinds, values.shape[1], batch)], batch)
+
+
+@kind_adjoint.register_kernel("cuda")
+def _(g: Tensor, kinds: Tensor, count: int, *batch: Tensor) -> Tensor:
+    places = _places(kinds, count, batch)
+    by_term = cuda.term_adjoint(g, len(places), batch) if cuda.available() else plain.term_adjoint(g, batch)
+    # index_put sorts, so that the sum does not depend on the order of threads
+    out = by_term.new_zeros(g.shape[0] * count).index_put((places,), by_term, accumulate=True)
+    return out.view(g.shape[0], count)
+
+
+@kind_position_gradient.register_kernel("cuda")
+def _(values: Tensor, kinds: Tensor, g: Tensor, *batch: Tensor) -> Tensor:
+    return _cuda("term_position_gradient")(values.flatten()[_places(kinds, values.shape[1], batch)], g, batch)
+
+
+# shapes
+
+
+@channel_forward.register_fake
+def _(q: Tensor, frac: Tensor, hkl: Tensor, *_: Tensor) -> Tensor:
+    return _complex(frac, hkl.shape[0], q.shape[1])
+
+
+@channel_adjoint.register_fake
+def _(t: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
+    return frac.new_empty((frac.shape[0], t.shape[1]))
+
+
+@convolve.register_fake
+def _(q: Tensor, weight: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
+    return frac.new_empty((frac.shape[0], q.shape[1]))
+
+
+@correlate.register_fake
+def _(q: Tensor, p: Tensor, frac: Tensor, hkl: Tensor, *_: Tensor) -> Tensor:
+    return frac.new_empty((hkl.shape[0], q.shape[1]))
+
+
+@term_forward.register_fake
+def _(weights: Tensor, frac: Tensor, hkl: Tensor, *_: Tensor) -> Tensor:
+    return _complex(frac, hkl.shape[0])
+
+
+@term_adjoint.register_fake
+def _(g: Tensor, terms: int, frac: Tensor, *_: Tensor) -> Tensor:
+    return frac.new_empty((terms,))
+
+
+@kind_forward.register_fake
+def _(values: Tensor, kinds: Tensor, frac: Tensor, hkl: Tensor, *_: Tensor) -> Tensor:
+    return _complex(frac, hkl.shape[0])
+
+
+@kind_adjoint.register_fake
+def _(g: Tensor, kinds: Tensor, count: int, frac: Tensor, *_: Tensor) -> Tensor:
+    return frac.new_empty((g.shape[0], count))
+
+
+@channel_position_gradient.register_fake
+def _(q: Tensor, t: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
+    return frac.new_empty(frac.shape)
+
+
+@term_position_gradient.register_fake
+def _(weights: Tensor, g: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
+    return frac.new_empty(frac.shape)
+
+
+@kind_position_gradient.register_fake
+def _(values: Tensor, kinds: Tensor, g: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
+    return frac.new_empty(frac.shape)
+
+
+# gradients
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*(value for value in inputs if isinstance(value, Tensor)))
+
+
+def _along(hkl: Tensor, t: Tensor) -> Tensor:
+    """``-i h t`` for the three axes, side by side: (H, C) to (H, 3 C)."""
+    return torch.cat([-1j * hkl[:, axis, None].to(t.real.dtype) * t for axis in range(3)], 1)
+
+
+def _over_axes(hkl: Tensor, s: Tensor) -> Tensor:
+    """``sum_a i h_a s_a`` of three blocks side by side: (H, 3 C) to (H, C)."""
+    h, parts = 1j * hkl.to(s.real.dtype), s.chunk(3, 1)
+    return h[:, :1] * parts[0] + h[:, 1:2] * parts[1] + h[:, 2:] * parts[2]
+
+
+def _channel_forward_backward(ctx: Any, g: Tensor) -> Gradients:
+    q, *batch = ctx.saved_tensors
+    dq = channel_adjoint(g, *batch).to(q.dtype) if ctx.needs_input_grad[0] else None
+    dx = channel_position_gradient(q.to(batch[0].dtype), g, *batch) if ctx.needs_input_grad[1] else None
+    return dq, dx, None, None, None
+
+
+def _channel_adjoint_backward(ctx: Any, v: Tensor) -> Gradients:
+    t, *batch = ctx.saved_tensors
+    dt = channel_forward(v, *batch) if ctx.needs_input_grad[0] else None
+    dx = channel_position_gradient(v, t, *batch) if ctx.needs_input_grad[1] else None
+    return dt, dx, None, None, None
+
+
+def _channel_position_gradient_backward(ctx: Any, v: Tensor) -> Gradients:
+    q, t, *batch = ctx.saved_tensors
+    v = v * TWO_PI
+    moved = torch.cat([v[:, axis, None] * q for axis in range(3)], 1)
+    needs = ctx.needs_input_grad
+    turned = _along(batch[1], t) if needs[0] or needs[2] else t
+    dq = dt = dx = None
+    if needs[0]:
+        parts = channel_adjoint(turned, *batch).chunk(3, 1)
+        dq = sum(v[:, axis, None] * part for axis, part in enumerate(parts))
+    if needs[1]:
+        dt = _over_axes(batch[1], channel_forward(moved, *batch))
+    if needs[2]:
+        dx = channel_position_gradient(moved, turned, *batch)
+    return dq, dt, dx, None, None, None
+
+
+def _convolve_backward(ctx: Any, v: Tensor) -> Gradients:
+    q, weight, *batch = ctx.saved_tensors
+    dq = convolve(v, weight, *batch) if ctx.needs_input_grad[0] else None
+    dw = correlate(q, v, *batch) if ctx.needs_input_grad[1] else None
+    dx = _product_slope(q, v, weight, batch) if ctx.needs_input_grad[2] else None
+    return dq, dw, dx, None, None, None
+
+
+def _correlate_backward(ctx: Any, u: Tensor) -> Gradients:
+    q, p, *batch = ctx.saved_tensors
+    dq = convolve(p, u, *batch) if ctx.needs_input_grad[0] else None
+    dp = convolve(q, u, *batch) if ctx.needs_input_grad[1] else None
+    dx = _product_slope(q, p, u, batch) if ctx.needs_input_grad[2] else None
+    return dq, dp, dx, None, None, None
+
+
+def _product_slope(q: Tensor, p: Tensor, weight: Tensor, batch: list[Tensor]) -> Tensor:
+    """Position gradient of ``sum_hc weight Re[conj(forward(q)) forward(p)]``."""
+    with_q = channel_position_gradient(q, weight * channel_forward(p, *batch), *batch)
+    return with_q + channel_position_gradient(p, weight * channel_forward(q, *batch), *batch)
+
+
+def _term_forward_backward(ctx: Any, g: Tensor) -> Gradients:
+    w, *batch = ctx.saved_tensors
+    dw = term_adjoint(g, w.shape[0], *batch).to(w.dtype) if ctx.needs_input_grad[0] else None
+    dx = term_position_gradient(w.to(batch[0].dtype), g, *batch) if ctx.needs_input_grad[1] else None
+    return dw, dx, None, None, None
+
+
+def _term_adjoint_backward(ctx: Any, v: Tensor) -> Gradients:
+    g, *batch = ctx.saved_tensors
+    dg = term_forward(v, *batch) if ctx.needs_input_grad[0] else None
+    dx = term_position_gradient(v, g, *batch) if ctx.needs_input_grad[2] else None
+    return dg, None, dx, None, None, None
+
+
+def _term_position_gradient_backward(ctx: Any, v: Tensor) -> Gradients:
+    w, g, *batch = ctx.saved_tensors
+    atom, _ = plain.term_rows(w.shape[0], tuple(batch))
+    dw = dg = dx = None
+    turned = _along(batch[1], g[:, None])
+    for axis in range(3):
+        along = (v[:, axis] * TWO_PI)[atom]
+        t = turned[:, axis]
+        if ctx.needs_input_grad[0]:
+            part = along * term_adjoint(t, w.shape[0], *batch)
+            dw = part if dw is None else dw + part
+        if ctx.needs_input_grad[1]:
+            part = 1j * batch[1][:, axis].to(w.dtype) * term_forward(along * w, *batch)
+            dg = part if dg is None else dg + part
+        if ctx.needs_input_grad[2]:
+            part = term_position_gradient(along * w, t, *batch)
+            dx = part if dx is None else dx + part
+    return dw, dg, dx, None, None, None
+
+
+def _kind_forward_backward(ctx: Any, g: Tensor) -> Gradients:
+    values, kinds, *batch = ctx.saved_tensors
+    dv = kind_adjoint(g, kinds, values.shape[1], *batch) if ctx.needs_input_grad[0] else None
+    dx = kind_position_gradient(values, kinds, g, *batch) if ctx.needs_input_grad[2] else None
+    return dv, None, dx, None, None, None
+
+
+def _kind_adjoint_backward(ctx: Any, u: Tensor) -> Gradients:
+    g, kinds, *batch = ctx.saved_tensors
+    dg = kind_forward(u, kinds, *batch) if ctx.needs_input_grad[0] else None
+    dx = kind_position_gradient(u, kinds, g, *batch) if ctx.needs_input_grad[3] else None
+    return dg, None, None, dx, None, None, None
+
+
+for _operator, _backward in (
+    (channel_forward, _channel_forward_backward),
+    (channel_adjoint, _channel_adjoint_backward),
+    (channel_position_gradient, _channel_position_gradient_backward),
+    (convolve, _convolve_backward),
+    (correlate, _correlate_backward),
+    (term_forward, _term_forward_backward),
+    (term_adjoint, _term_adjoint_backward),
+    (term_position_gradient, _term_position_gradient_backward),
+    (kind_forward, _kind_forward_backward),
+    (kind_adjoint, _kind_adjoint_backward),
+):
+    _operator.register_autograd(_backward, setup_context=_keep)

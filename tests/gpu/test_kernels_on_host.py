@@ -1,0 +1,194 @@
+"""The kernels of cuda/ on CPU threads, plain and under sanitizers, against float64 sums in NumPy."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gpu.sums import ATOMS, LIMIT, REFLECTIONS, Case, expected, make_case, stored
+from recipnet.ops import launches
+
+ROOT = Path(__file__).parents[2]
+SHIM = Path(__file__).parent / "host_shim"
+BUILDS = {
+    "plain": [],
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+    "thread": ["-fsanitize=thread"],
+}
+DTYPES = {suffix: dtype for dtype, suffix in launches.SUFFIXES.items()}
+# kernel and the shapes of what it reads
+WEIGHTED = {
+    "structure_factor": ["N"],
+    "term_forward": ["T"],
+    "term_adjoint": ["H*"],
+    "term_position_gradient": ["T", "H*"],
+}
+CHANNELS = {"channel_forward": ["NC"], "channel_adjoint": ["HC*"], "channel_position_gradient": ["NC", "HC*"]}
+FORWARD = ("structure_factor", "term_forward", "channel_forward")
+NAMES = [f"{kernel}_{suffix}" for kernel in {**WEIGHTED, **CHANNELS} for suffix in ("f32", "f64")]
+NAMES += [f"{kernel}_{suffix}" for kernel in FORWARD for suffix in ("bf16", "fp16")]
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory) -> dict[str, Path]:
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("the host shim needs g++ >= 12, and there is no g++")
+    version = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(re.match(r"\d+", version)[0]) < 12:
+        pytest.skip(f"the host shim needs g++ >= 12 for C++20 barriers, this is {version}")
+    folder = tmp_path_factory.mktemp("shim")
+    flags = ["-std=c++20", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{SHIM}", f"-I{ROOT / 'cuda'}"]
+    for build, extra in BUILDS.items():
+        command = [compiler, *flags, *extra, str(SHIM / "kernels.cpp"), "-o", str(folder / build)]
+        subprocess.run(command, check=True)
+    return {build: folder / build for build in BUILDS}
+
+
+def run(
+    program: Path, name: str, case: Case, folder: Path, channels: int = 5, offsets: list[np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the kernel gives (with other ``offsets`` than the right ones), what it should, the scale of the error."""
+    given = offsets or [case.atom_offsets, case.hkl_offsets]
+    kernel, suffix = name.rsplit("_", 1)
+    sizes = {"N": (len(case.frac),), "H": (len(case.hkl),), "T": (case.terms,), "C": (channels,)}
+    arrays, exact = [], []
+    for shape in {**WEIGHTED, **CHANNELS}[kernel]:
+        full = sum((sizes[axis] for axis in shape.strip("*")), ())
+        if shape.endswith("*"):
+            pairs, wide = stored(case.rng.normal(size=(*full, 2)), suffix)
+            arrays.append(pairs)
+            exact.append(wide[..., 0] + 1j * wide[..., 1])
+        else:
+            values, wide = stored(case.rng.normal(size=full), suffix)
+            arrays.append(values)
+            exact.append(wide)
+    values, scale = expected(kernel, case, exact)
+    real = np.float64 if suffix == "f64" else np.float32
+    out_bytes = values.size * np.dtype(real).itemsize * (2 if np.iscomplexobj(values) else 1)
+    counts = [len(case.atom_offsets) - 1, len(case.frac), len(case.hkl)]
+    rows = len(values) if kernel != "term_adjoint" else len(case.hkl)
+    if kernel in WEIGHTED:
+        launch = launches.weighted(kernel, DTYPES[suffix], rows)
+        inputs = [case.frac, *arrays, case.hkl, *given, case.term_first, *counts, case.terms]
+    else:
+        launch = launches.channels(kernel, DTYPES[suffix], rows, channels)
+        inputs = [*arrays, case.frac, case.hkl, *given, *counts, channels]
+    assert launch.kernel == name
+    if launch.empty:
+        return np.zeros_like(values), values, scale
+    source, target = folder / "input.bin", folder / "output.bin"
+    with source.open("wb") as file:
+        for value in inputs:
+            if isinstance(value, np.ndarray):
+                file.write(np.int64(value.nbytes).tobytes() + np.ascontiguousarray(value).tobytes())
+            else:
+                file.write(np.array([-1, value], np.int64).tobytes())
+        file.write(np.int64(out_bytes).tobytes())
+    # LeakSanitizer stops other threads with ptrace, which containers often forbid; leaks are not looked for here.
+    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1"}
+    command = [program, name, *map(str, launch.blocks), str(launch.threads), source, target]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    if "unexpected memory mapping" in done.stderr:
+        pytest.skip("ThreadSanitizer does not start under this kernel's address layout")
+    assert done.returncode == 0, done.stderr
+    got = np.fromfile(target, real).astype(np.float64)
+    if np.iscomplexobj(values):
+        got = got.view(np.complex128)
+    return got.reshape(values.shape), values, scale
+
+
+def check(program: Path, name: str, case: Case, folder: Path, channels: int = 5) -> None:
+    got, values, scale = run(program, name, case, folder, channels)
+    assert np.all(np.abs(got - values) <= LIMIT[name.rsplit("_", 1)[1]] * scale)
+    assert np.all(got[scale == 0] == 0)
+
+
+def real_of(name: str) -> type:
+    return np.float64 if name.endswith("f64") else np.float32
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ragged_batch_equals_the_sum(programs, tmp_path, name: str):
+    # the position gradient of terms has a block for each atom, each of them 128 threads here
+    atoms = [3, 0, 1, 20, 5, 9, 2, 1, 4] if name.startswith("term_position") else ATOMS
+    check(programs["address"], name, make_case(atoms, REFLECTIONS, real_of(name)), tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_races(programs, tmp_path, name: str):
+    case = make_case(
+        [2, 0, 3, 4] if name.startswith("term_position") else [20, 0, 3, 30], [70, 4, 0, 150], real_of(name)
+    )
+    check(programs["thread"], name, case, tmp_path, channels=3)
+
+
+ODD = [([], []), ([0], [0]), ([0], [1]), ([1], [0]), ([1], [1]), ([0, 0, 1, 0], [0, 3, 0, 2]), ([65], [65])]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f64")])
+def test_odd_shapes(programs, tmp_path, name: str):
+    for atoms, reflections in ODD:
+        check(programs["address"], name, make_case(atoms, reflections, np.float64), tmp_path, channels=1)
+
+
+@pytest.mark.parametrize("channels", [1, 64, 65])
+def test_channels_around_a_tile(programs, tmp_path, channels: int):
+    for kernel in CHANNELS:
+        case = make_case([7, 20], [30, 5], np.float32)
+        check(programs["address"], f"{kernel}_f32", case, tmp_path, channels)
+
+
+def test_large_coordinates_and_indices(programs, tmp_path):
+    """Up to the largest index the fixed-point turns of float32 keep the limit."""
+    case = make_case([40], [90], np.float32)
+    case.hkl[:] = case.rng.integers(-4095, 4096, case.hkl.shape)
+    case.frac[:] *= 50
+    check(programs["plain"], "structure_factor_f32", case, tmp_path)
+
+
+def test_halves_that_are_not_ordinary(programs, tmp_path):
+    """Subnormal, infinite and undefined numbers of 16 bits are widened as NumPy does."""
+    case = make_case([1], [1], np.float32)
+    case.hkl[:] = 0
+
+    class Fixed:
+        def normal(self, size):
+            return np.full(size, self.value)
+
+    for value in (6e-8, 3e-5, -65504.0, 0.0, np.inf, -np.inf, np.nan):
+        fixed = Fixed()
+        fixed.value = value
+        single = Case(case.frac, case.hkl, case.atom_offsets, case.hkl_offsets, fixed)
+        with np.errstate(invalid="ignore"):
+            got = run(programs["plain"], "term_forward_fp16", single, tmp_path)[0].real
+        np.testing.assert_array_equal(got, np.float32(np.float16(value)))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f32")])
+def test_wrong_offsets_never_read_or_write_out_of_bounds(programs, tmp_path, name: str):
+    """On CUDA contents are not looked at: the values are undefined, the accesses are not."""
+    case = make_case([10, 3, 8], [70, 5, 9], np.float32)
+    for atoms, rows in (([5, 60, -3, 99], [0, 70, 75, 84]), ([0, 10, 13, 21], [7, -90, 200, 10])):
+        run(programs["address"], name, case, tmp_path, offsets=[np.array(given, np.int64) for given in (atoms, rows)])
+
+
+def test_plans_cover_every_row():
+    for rows in (0, 1, 16, 63, 64, 65, 128, 129, 10**7):
+        for count in (1, 64, 65, 256):
+            launch = launches.channels("channel_forward", torch.float32, rows, count)
+            assert launch.blocks[0] * 64 >= rows > (launch.blocks[0] - 1) * 64
+            assert launch.blocks[1] * 64 >= count > (launch.blocks[1] - 1) * 64
+            assert launch.threads == 256
+            assert launch.empty == (rows == 0)
+        launch = launches.weighted("term_forward", torch.bfloat16, rows)
+        assert launch.kernel == "term_forward_bf16"
+        assert launch.blocks[0] * launch.threads >= rows > (launch.blocks[0] - 1) * launch.threads
+        assert launches.weighted("term_position_gradient", torch.float64, rows).blocks == (rows, 1)

@@ -1,0 +1,192 @@
+"""The operators on a CUDA device: ``pytest -m gpu tests/gpu``. Skipped where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from models import fourier_twin as twin
+from recipnet.errors import ArgumentError
+from recipnet.ops import operators, recip_adjoint, recip_convolve, recip_forward, structure_factor
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, torch sees none"),
+]
+LIMIT = {torch.float32: 1e-5, torch.float64: 1e-12}
+ATOMS, REFLECTIONS = [3, 0, 1, 200, 5, 17, 129, 1, 128], [40, 5, 1, 300, 0, 7, 128, 127, 2]
+
+
+@pytest.fixture(autouse=True)
+def _needs_cupy():
+    pytest.importorskip("cupy", reason='needs CuPy: pip install "recipnet[cuda12]" or "recipnet[cuda13]"')
+
+
+def batch_of(atoms, reflections, dtype=torch.float32, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    offsets = (torch.tensor([0, *counts], dtype=torch.int64).cumsum(0) for counts in (atoms, reflections))
+    frac = (torch.rand(sum(atoms), 3, dtype=torch.float64, generator=generator) * 4 - 2).to(dtype)
+    hkl = torch.randint(-36, 37, (sum(reflections), 3), generator=generator, dtype=torch.int32)
+    return frac, hkl, *offsets
+
+
+def on_device(*values):
+    return tuple(value.cuda() for value in values)
+
+
+def scale_of(values, batch):
+    """Sum of absolute values over the atoms of each crystal, at its reflections."""
+    sums = [values[a:b].double().abs().sum(0, keepdim=True) for a, b in zip(batch[2], batch[2][1:], strict=False)]
+    return torch.repeat_interleave(torch.cat(sums), batch[3].diff(), dim=0)
+
+
+def check_batch(atoms, reflections, dtype, seed=0, channels=5):
+    """Every operator on one batch against the float64 twin."""
+    batch = batch_of(atoms, reflections, dtype, seed)
+    moved = on_device(*batch)
+    generator = torch.Generator().manual_seed(seed + 1)
+    q = torch.randn(len(batch[0]), channels, generator=generator).to(dtype)
+    t = torch.randn(len(batch[1]), channels, dtype=torch.complex64, generator=generator).to(dtype.to_complex())
+    w = torch.randn(int((batch[2].diff() * batch[3].diff()).sum()), generator=generator).to(dtype)
+    got = recip_forward(q.cuda(), *moved, check=True).cpu()
+    assert ((got - twin.forward(q, *batch)).abs() <= LIMIT[dtype] * scale_of(q, batch)).all()
+    got = recip_forward(q[:, :1].contiguous().cuda(), *moved).cpu()
+    assert ((got - twin.forward(q[:, :1], *batch)).abs() <= LIMIT[dtype] * scale_of(q[:, :1], batch)).all()
+    got = recip_adjoint(t.cuda(), *moved).cpu()
+    size = twin.adjoint(t.abs().to(t.dtype), torch.zeros_like(batch[0]), *batch[1:])
+    assert ((got - twin.adjoint(t, *batch)).abs() <= LIMIT[dtype] * size).all()
+    got = structure_factor(moved[0], w.cuda(), *moved[1:], per_term=True).cpu()
+    size = twin.term_forward(w.abs(), torch.zeros_like(batch[0]), *batch[1:]).real
+    assert ((got - twin.term_forward(w, *batch)).abs() <= LIMIT[dtype] * size).all()
+
+
+@pytest.mark.parametrize("dtype", LIMIT)
+@pytest.mark.parametrize(
+    ("atoms", "reflections"),
+    [(ATOMS, REFLECTIONS), ([], []), ([0], [3]), ([3], [0]), ([1], [1]), ([10_000], [300]), ([7], [40_000])],
+    ids=["ragged", "nothing", "no atoms", "no reflections", "one", "10,000 atoms", "40,000 reflections"],
+)
+def test_equal_to_the_twin(dtype, atoms, reflections):
+    check_batch(atoms, reflections, dtype)
+
+
+def test_a_thousand_random_batches():
+    rng = np.random.default_rng(0)
+    for seed in range(1000):
+        crystals = int(rng.integers(0, 12))
+        atoms, reflections = rng.integers(0, 40, crystals).tolist(), rng.integers(0, 90, crystals).tolist()
+        check_batch(atoms, reflections, torch.float32, seed, channels=int(rng.integers(2, 70)))
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_halves_are_summed_in_float32(half):
+    batch = batch_of(ATOMS, REFLECTIONS)
+    moved = on_device(*batch)
+    q = torch.randn(len(batch[0]), 6).to(half)
+    got = recip_forward(q.cuda(), *moved)
+    assert got.dtype == torch.complex64
+    assert ((got.cpu() - twin.forward(q, *batch)).abs() <= 1e-5 * scale_of(q, batch)).all()
+    w = torch.randn(int((batch[2].diff() * batch[3].diff()).sum())).to(half)
+    got = structure_factor(moved[0], w.cuda(), *moved[1:], per_term=True).cpu()
+    size = twin.term_forward(w.abs(), torch.zeros_like(batch[0]), *batch[1:]).real
+    assert ((got - twin.term_forward(w, *batch)).abs() <= 1e-5 * size).all()
+
+
+def gradient_inputs():
+    frac, *rest = on_device(*batch_of([2, 0, 3], [4, 2, 3], torch.float64))
+    leaves = {
+        "q": torch.randn(5, 2, dtype=torch.float64),
+        "t": torch.randn(9, 2, dtype=torch.complex128),
+        "weight": torch.randn(9, 2, dtype=torch.float64),
+        "terms": torch.randn(17, dtype=torch.float64),
+    }
+    return {name: leaf.cuda().requires_grad_() for name, leaf in leaves.items()}, frac.requires_grad_(), rest
+
+
+@pytest.mark.parametrize("name", ["q", "t", "weight", "terms", "species"])
+def test_gradients(name):
+    leaves, frac, rest = gradient_inputs()
+    table = torch.randn(3, 6, dtype=torch.float64, device="cuda", requires_grad=True)
+    keys = {"species": torch.tensor([0, 1, 2, 1, 1], device="cuda"), "stol_max": 40.0}
+    inverse_d = torch.rand(9, dtype=torch.float64, device="cuda", requires_grad=True)
+    function, inputs = {
+        "q": (lambda q, x: recip_forward(q, x, *rest), (leaves["q"], frac)),
+        "t": (lambda t, x: recip_adjoint(t, x, *rest), (leaves["t"], frac)),
+        "weight": (lambda q, w, x: recip_convolve(q, w, x, *rest), (leaves["q"], leaves["weight"], frac)),
+        "terms": (lambda w, x: structure_factor(x, w, *rest), (leaves["terms"], frac)),
+        "species": (
+            lambda table, d, x: structure_factor(x, None, *rest, table=table, inverse_d=d, **keys),
+            (table, inverse_d, frac),
+        ),
+    }[name]
+    assert torch.autograd.gradcheck(function, inputs)
+    if name != "species":
+        assert torch.autograd.gradgradcheck(function, inputs)
+
+
+def test_opcheck():
+    leaves, frac, rest = gradient_inputs()
+    g = leaves["t"][:, 0].detach().requires_grad_()
+    for operator, inputs in (
+        (operators.channel_forward, (leaves["q"],)),
+        (operators.channel_adjoint, (leaves["t"],)),
+        (operators.channel_position_gradient, (leaves["q"], leaves["t"])),
+        (operators.term_forward, (leaves["terms"],)),
+        (operators.term_adjoint, (g, 17)),
+        (operators.term_position_gradient, (leaves["terms"], g)),
+    ):
+        torch.library.opcheck(operator, (*inputs, frac, *rest), test_utils=("test_schema", "test_faketensor"))
+
+
+def test_the_same_bytes_every_time_and_on_other_streams():
+    moved = on_device(*batch_of(ATOMS, REFLECTIONS))
+    q = torch.randn(len(moved[0]), 33, device="cuda")
+    first = recip_forward(q, *moved)
+    for _ in range(5):
+        assert torch.equal(recip_forward(q, *moved), first)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        late = q.clone()
+        late.mul_(1.0)
+        other = recip_forward(late, *moved)
+    stream.synchronize()
+    assert torch.equal(other, first)
+
+
+def test_graph_capture():
+    """Nothing synchronises: launches are captured and replayed on new values."""
+    moved = on_device(*batch_of(ATOMS, REFLECTIONS))
+    q = torch.randn(len(moved[0]), 8, device="cuda")
+    terms = torch.randn(int((moved[2].diff() * moved[3].diff()).sum()), device="cuda")
+    recip_forward(q, *moved)
+    operators.term_forward(terms, *moved)  # compiled before the capture
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        sums = recip_forward(q, *moved)
+        factors = operators.term_forward(terms, *moved)
+    q.normal_()
+    terms.normal_()
+    graph.replay()
+    assert torch.equal(sums, recip_forward(q, *moved))
+    assert torch.equal(factors, operators.term_forward(terms, *moved))
+
+
+def test_contents_are_looked_at_when_asked_and_never_read_out_of_bounds():
+    frac, hkl, atoms, reflections = on_device(*batch_of(ATOMS, REFLECTIONS))
+    q = torch.randn(len(frac), 2, device="cuda")
+    bad = torch.full_like(frac, float("nan"))
+    assert recip_forward(q, bad, hkl, atoms, reflections).isnan().any()
+    for broken in (
+        (bad, hkl, atoms, reflections),
+        (frac, hkl + 9999, atoms, reflections),
+        (frac, hkl, atoms + 1, reflections),
+    ):
+        with pytest.raises(ArgumentError):
+            recip_forward(q, *broken, check=True)
+    recip_forward(q, frac, hkl, atoms.flip(0) * 7 - 3, reflections)
+    torch.cuda.synchronize()
+    with pytest.raises(ArgumentError, match="where frac is"):
+        recip_forward(q.cpu(), frac, hkl, atoms, reflections)
