@@ -188,10 +188,7 @@ fn channels<'py, T: Scalar + Element>(
     inputs: &[Bound<'py, PyAny>],
     channels: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let inputs = inputs
-        .iter()
-        .map(|input| input.extract::<PyReadonlyArray1<T>>())
-        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let inputs: Vec<PyReadonlyArray1<T>> = inputs.iter().map(PyAnyMethods::extract).collect::<PyResult<_>>()?;
     match (operation, inputs.as_slice()) {
         ("forward", [q]) => {
             let q = slice("q", q)?;
