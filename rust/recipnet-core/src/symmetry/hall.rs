@@ -236,6 +236,21 @@ fn generate(generators: &[Operation], centrings: &[[i16; 3]]) -> Option<Vec<Oper
         })
         .collect();
     let lattice: Vec<Operation> = std::iter::once(Operation::IDENTITY).chain(shifts).collect();
+    // A rotation that takes a centring out of the lattice, such as the fourfold one of "A 4", belongs to no group with it.
+    for generator in generators {
+        let turned = |shift: &Operation| {
+            let turn = Operation {
+                translation: [0; 3],
+                ..*generator
+            };
+            turn.compose(shift, DENOMINATOR).map(|moved| moved.translation)
+        };
+        if !lattice.iter().all(|shift| {
+            turned(shift).is_some_and(|translation| lattice.iter().any(|known| known.translation == translation))
+        }) {
+            return None;
+        }
+    }
     // Cosets of the lattice are followed, so that centrings come last.
     let mut next = 0;
     while next < all.len() {
@@ -370,6 +385,9 @@ mod tests {
             "P 3 4 6 2",
             "P21/c",
             "P 2 2 2 2 2 2 2w",
+            "A 4n",
+            "C 3*",
+            "R 4",
             "é 1",
         ] {
             assert!(parse_hall(bad).is_err(), "{bad}");
