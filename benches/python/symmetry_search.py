@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import statistics
+import time
 from importlib import resources
 
 import moyopy
-from _record import median_time, table, versions, write
+from _record import table, versions, write
 
 import recipnet as rn
 
@@ -54,11 +56,17 @@ times = {
     "moyopy, from lists": moyopy_from_lists,
     "moyopy, Cell ready-made": moyopy_from_cells,
 }
+# In turns, so that a busy machine slows all of them alike.
+taken: dict[str, list[float]] = {name: [] for name in times}
+for _ in range(arguments.repeats):
+    for name, function in times.items():
+        began = time.perf_counter()
+        function()
+        taken[name].append(1e6 * (time.perf_counter() - began) / len(batch))
 rows: list[dict[str, object]] = []
-first = None
-for name, function in times.items():
-    middle, fastest, slowest = (1e6 * t / len(batch) for t in median_time(function, arguments.repeats))
-    first = first or middle
+first = statistics.median(taken["recipnet batch, 1 thread"])
+for name, runs in taken.items():
+    middle, fastest, slowest = statistics.median(runs), min(runs), max(runs)
     rows.append({
         "program": name,
         "us per crystal (median)": f"{middle:.1f}",

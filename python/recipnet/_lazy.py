@@ -59,6 +59,15 @@ class LazyList(Sequence[_T]):
         return (list, (self._list(),))
 
 
+def chained(parts: Sequence[Sequence[_T]]) -> Sequence[_T]:
+    """All items behind one another: a list, or a lazy one where a part is lazy."""
+    if not any(isinstance(part, LazyList) for part in parts):
+        return [item for part in parts for item in part]
+    # Lists may be written later; lazy ones never are.
+    kept = [part if isinstance(part, LazyList) else list(part) for part in parts]
+    return LazyList(sum(map(len, kept)), lambda: [item for part in kept for item in part])
+
+
 def split_texts(data: bytes, ends: NDArray[Any]) -> list[str]:
     """Texts that lie behind one another in UTF-8, cut at their ends."""
     bounds = ends.tolist()

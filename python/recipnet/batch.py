@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recipnet import _checks
 from recipnet._frozen import Frozen
+from recipnet._lazy import chained
 from recipnet.crystal import Crystal, ReadWarning, Source, fill_defaults
 from recipnet.errors import ArgumentError, CrystalError
 from recipnet.symmetry import DeclaredSymmetry
@@ -263,10 +264,11 @@ class CrystalBatch(Frozen):
         for name in _OPTIONAL:
             fields[name] = _join_optional([getattr(b, name) for b in given], counts, name)
         for name in _CARRIED:
-            fields[name] = [item for b in given for item in getattr(b, name)]
+            fields[name] = chained([getattr(b, name) for b in given])
         fields["properties"] = [dict(item) for item in fields["properties"]]
         if any(b.labels is not None for b in given):
-            fields["labels"] = [label for b in given for label in (b.labels or [""] * len(b.numbers))]
+            empty = [b.labels if b.labels is not None else [""] * len(b.numbers) for b in given]
+            fields["labels"] = chained(empty)
         return cls._make(**fields)
 
     def __len__(self) -> int:
