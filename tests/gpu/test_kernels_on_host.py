@@ -122,7 +122,8 @@ def test_ragged_batch_equals_the_sum(programs, tmp_path, name: str):
     check(programs["address"], name, make_case(atoms, REFLECTIONS, real_of(name)), tmp_path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# the types share one template, and with it the barriers
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f32")])
 def test_no_races(programs, tmp_path, name: str):
     case = make_case(
         [2, 0, 3, 4] if name.startswith("term_position") else [20, 0, 3, 30], [70, 4, 0, 150], real_of(name)

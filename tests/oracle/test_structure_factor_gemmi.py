@@ -1,4 +1,4 @@
-"""Structure factors with gemmi's form factors as weights against gemmi's own sum: sign, order and size of the phases."""
+"""Structure factors with gemmi's form factors as weights, against gemmi's own sum."""
 
 from __future__ import annotations
 
