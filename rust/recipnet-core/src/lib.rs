@@ -9,7 +9,7 @@
 //! | 3 | [`cif`], [`cif_write`], [`poscar`], [`extxyz`], [`batch`] |
 //! | 2 | [`crystal`], [`symmetry`] and on it [`structure`] (what a file holds), [`lines`] (texts made of lines) |
 //! | 1 | [`lattice`], [`elements`] |
-//! | 0 | [`error`], [`math`], [`parallel`] (the only file that names rayon), `order` (sorting with ties), [`format`] |
+//! | 0 | [`error`], [`math`], [`parallel`] (the only file that names rayon), `order` (sorting with ties), [`mod@format`] |
 //!
 //! ```
 //! use recipnet_core::batch::CrystalBatch;

@@ -185,7 +185,7 @@ fn check_count(frame: &Mat3, radius: f64, max_modes: u64) -> Result<()> {
     } else {
         let mut count = 0u64;
         lines(frame, radius, false, |_, _, from, to| {
-            count += u64::from((to - from + 1).max(0) as u32)
+            count += u64::from((to - from + 1).max(0) as u32);
         });
         count as f64
     };
