@@ -120,7 +120,7 @@ fn share<V: Send>(
 ///
 /// let frac = [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]];
 /// let batch = Ragged::new(&frac, &[[1, 0, 0], [1, 1, 0]], &[0, 2], &[0, 2])?;
-/// let f = forward(&batch, &Weights::Atom(&[1.0, 1.0]), None)?;
+/// let f = forward(&batch, &Weights::Atom(&[1.0f64, 1.0]), None)?;
 /// assert!(f[0][0].abs() < 1e-15 && (f[1][0] - 2.0).abs() < 1e-15);
 /// # Ok::<(), recipnet_core::error::Error>(())
 /// ```
