@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import recipnet as rn
@@ -57,6 +57,7 @@ origins = st.tuples(*[st.fractions(min_value=-1, max_value=1, max_denominator=24
 
 
 @given(hall=HALL, shears=shears, origin=origins, seed=st.integers(0, 2**32 - 1))
+@example(hall=1, shears=[([0, 1, 2], 1, False), ([1, 0, 2], 2, False)], origin=(Fraction(0),) * 3, seed=0)
 @settings(max_examples=60, deadline=None)
 def test_settings_and_origins_change_nothing_but_unit_phases(hall, shears, origin, seed):
     operations = rn.SpaceGroup.from_hall_number(hall).operations

@@ -357,7 +357,10 @@ impl Links {
     fn follow(&mut self, group: &Group, candidates: &Candidates, place: usize, number: u32) -> Orbit {
         let modes = &candidates.modes;
         let h = modes.hkl()[place];
-        let square = candidates.square(h);
+        // One index decides for an orbit and for its negative, or rounding could part them: the largest of both.
+        let images = group.representatives().iter().map(|element| element.image(h));
+        let opposite = images.min().map_or(h, |least| least.map(|x| -x));
+        let square = candidates.square(h.max(opposite));
         let mut orbit = Orbit {
             first: place as u32,
             size: 0,

@@ -41,7 +41,8 @@ impl Modes {
             if modes.slices.is_empty() {
                 modes.first_h = h;
             }
-            if modes.slices.len() as i32 <= h - modes.first_h {
+            // In a sheared cell some h have no line at all.
+            while modes.slices.len() as i32 <= h - modes.first_h {
                 modes.slices.push(Slice {
                     from: k,
                     start: modes.lines.len(),
@@ -91,6 +92,8 @@ mod tests {
             ([4.0, 5.0, 6.0, 80.0, 95.0, 105.0], 0.9),
             ([3.0, 3.0, 3.0, 20.0, 20.0, 20.0], 1.2),
             ([3.0, 30.0, 3.0, 90.0, 150.0, 90.0], 0.2),
+            ([5.0, 11.0, 26.0, 85.0, 100.0, 24.0], 0.18),
+            ([5.0, 15.8, 5.0, 90.0, 90.0, 18.4], 0.6),
         ] {
             let [a, b, c, alpha, beta, gamma] = cell;
             let lattice = Lattice::from_parameters(a, b, c, alpha, beta, gamma).unwrap();
