@@ -1,4 +1,4 @@
-"""ReGNet: parameter counts, its slow twins, and every invariance that its exact mode promises."""
+"""ReGNet: parameter counts, its slow twins, and the identities behind its reciprocal block."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import recipnet as rn
-from models.crystals import CHANGES, random_crystals
+from models.crystals import random_crystals
 from recipnet.data import collate
 from recipnet.models import build
 from recipnet.models.regnet import VOLUME_SCALE, LocalLayer, ReciprocalBlock
@@ -47,37 +47,6 @@ def test_parameter_counts_at_width_256(options, count):
     assert sum(p.numel() for p in model.parameters()) == count
     local = sum(p.numel() for p in model.local[0].parameters())
     assert local == 526_336
-
-
-@pytest.mark.parametrize("neighbors", ["radius", "nearest"])
-@pytest.mark.parametrize("change", CHANGES)
-def test_invariance_in_float64(change, neighbors):
-    model = small_model(neighbors=neighbors, k=8)
-    crystals = random_crystals()
-    before = predict(model, crystals)
-    rng = np.random.default_rng(7)
-    after = predict(model, [CHANGES[change](c, rng) for c in crystals])
-    scale = max(before.abs().max().item(), (before.max() - before.min()).item())
-    assert (before - after).abs().max().item() <= 1e-10 * scale
-    assert (before.max() - before.min()).item() > 1e-3 * scale  # the crystals do differ
-
-
-@pytest.mark.parametrize("change", ["unimodular", "origin", "supercell 2x2x2", "improper rotation"])
-def test_invariance_in_float32(change):
-    model = small_model(torch.float32)
-    crystals = random_crystals()
-    before = predict(model, crystals, torch.float32)
-    after = predict(model, [CHANGES[change](c, np.random.default_rng(5)) for c in crystals], torch.float32)
-    scale = max(before.abs().max().item(), (before.max() - before.min()).item())
-    assert (before - after).abs().max().item() <= 1e-5 * scale
-
-
-def test_predictions_do_not_depend_on_the_batch():
-    model = small_model()
-    crystals = random_crystals(5)
-    together = predict(model, crystals)
-    alone = torch.cat([predict(model, [c]) for c in crystals])
-    torch.testing.assert_close(together, alone, rtol=1e-12, atol=1e-12)
 
 
 def test_local_layer_equals_its_twin():
@@ -161,32 +130,6 @@ def test_systematic_absences():
     assert absent.any()
     assert sums[absent].max() < 1e-12
     assert sums[~absent].min() > 1.0
-
-
-def test_prediction_is_continuous_through_both_cutoffs():
-    """Strain moves neighbours through the radius and reflections through the ball: no step may show."""
-    model = small_model(cutoff=4.0)
-    crystal = rn.sample("halite")
-    a = crystal.lattice[0, 0]
-    for length, cut in ((a / 2 * math.sqrt(2.0), 4.0), (a / math.sqrt(12.0), SMALL["d_min"])):
-        strains = cut / length - 1.0 + 1e-7 * np.arange(-3, 4)
-        path = [rn.Crystal(crystal.lattice * (1 + s), crystal.numbers, crystal.frac_coords) for s in strains]
-        batches = collate(path, model.spec, dtype=torch.float64)
-        per = torch.diff(batches.edge_offsets), torch.diff(batches.hkl_offsets)
-        assert (per[0].min() < per[0].max()) or (per[1].min() < per[1].max())  # something did cross
-        steps = predict(model, path).diff().abs()
-        assert steps.max().item() < 1e-6
-
-
-@pytest.mark.parametrize("name", ["copper", "iron", "rutile", "wurtzite", "quartz"])
-def test_equivalent_atoms_have_equal_features(name):
-    model = small_model()
-    crystal = rn.sample(name)
-    with torch.no_grad():
-        states = model.atom_states(collate([crystal], model.spec, dtype=torch.float64))
-    for number in set(crystal.numbers.tolist()):  # in these crystals one element is one orbit
-        rows = states[torch.from_numpy(crystal.numbers == number)]
-        torch.testing.assert_close(rows, rows[:1].expand_as(rows), rtol=1e-9, atol=1e-9)
 
 
 def test_published_phase_is_no_phase():

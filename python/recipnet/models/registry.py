@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -14,13 +14,21 @@ from recipnet.errors import ArgumentError
 from recipnet.models.composition import Composition
 from recipnet.models.regnet import ReGNet
 
+#: Changes of description that a prediction may ignore, and the absence of steps in it. "cell" is any unimodular change.
+INVARIANCES = ("atom order", "wrapping", "origin", "rotation", "mirror", "cell", "supercell", "continuity")
+
 
 @dataclass(frozen=True)
 class Entry:
-    """A model: what builds each of its modes, and where it comes from."""
+    """A model: what builds each of its modes, where it comes from, and what each mode is invariant to.
+
+    ``invariances`` is what tests/models/test_invariances.py finds, with default options: what is listed holds there and
+    what is not listed is seen to fail there. A mode that is not a key has all of :data:`INVARIANCES`.
+    """
 
     modes: dict[str, Callable[..., nn.Module]]
     paper: str
+    invariances: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 _ENTRIES = {
@@ -48,6 +56,17 @@ def modes(name: str) -> list[str]:
 def paper(name: str) -> str:
     """Publication that defines one model."""
     return _entry(name).paper
+
+
+def invariances(name: str, mode: str = "exact") -> tuple[str, ...]:
+    """Those of :data:`INVARIANCES` that one mode of a model has, as tested.
+
+    Examples
+    --------
+    >>> invariances("regnet")
+    ('atom order', 'wrapping', 'origin', 'rotation', 'mirror', 'cell', 'supercell', 'continuity')
+    """
+    return _entry(name).invariances.get(mode, INVARIANCES)
 
 
 def build(name: str, mode: str = "exact", targets: int = 1, **options: Any) -> nn.Module:
