@@ -12,7 +12,8 @@ import recipnet as rn
 from models.crystals import random_crystals
 from recipnet.data import collate
 from recipnet.models import build
-from recipnet.models.regnet import VOLUME_SCALE, LocalLayer, ReciprocalBlock
+from recipnet.models.gated import GatedLayer
+from recipnet.models.regnet import VOLUME_SCALE, ReciprocalBlock
 from recipnet.ops import recip_convolve, recip_forward
 
 SMALL = {"channels": 16, "blocks": 2, "num_radial": 64, "num_reciprocal_radial": 16, "d_min": 1.6}
@@ -52,7 +53,7 @@ def test_parameter_counts_at_width_256(options, count):
 def test_local_layer_equals_its_twin():
     """The split first map is the concatenation of the paper, edge by edge."""
     torch.manual_seed(0)
-    layer = LocalLayer(6).double()
+    layer = GatedLayer(6).double()
     h, v = torch.randn(4, 6, dtype=torch.float64), torch.randn(9, 6, dtype=torch.float64)
     centre, neighbour = torch.randint(0, 4, (2, 9))
     weight = torch.rand(9, 1, dtype=torch.float64)

@@ -13,7 +13,7 @@ import torch
 
 import recipnet as rn
 from recipnet import _core
-from recipnet.data import Ball, FeatureSpec, Nearest, Radius, TensorBatch, collate
+from recipnet.data import Ball, FeatureSpec, Indices, Nearest, Radius, TensorBatch, collate
 from recipnet.errors import ArgumentError, DataError, LimitError
 
 SPEC = FeatureSpec(edges=Radius(4.0), reflections=Ball(1.5))
@@ -231,3 +231,24 @@ def test_limits_name_the_crystals(crystals: rn.CrystalBatch) -> None:
     with pytest.raises(LimitError) as caught:
         collate(crystals, FeatureSpec(reflections=Ball(0.005)))
     assert caught.value.name == "max_reflections"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_indices_are_the_same_for_every_crystal(crystals: rn.CrystalBatch, dtype: torch.dtype) -> None:
+    wanted = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 2, 3))
+    batch = collate(crystals, FeatureSpec(reflections=Indices(wanted)), dtype=dtype)
+    assert batch.hkl.dtype == torch.int32
+    assert batch.inverse_d.dtype == dtype
+    assert batch.hkl_offsets.tolist() == [0, 4, 8, 12, 16]
+    for b, crystal in enumerate(crystals):
+        rows = slice(4 * b, 4 * b + 4)
+        assert batch.hkl[rows].tolist() == [list(row) for row in wanted]
+        # without 2 pi: a_i . a*_j = delta_ij
+        a, b_, c = crystal.lattice
+        stars = np.array([np.cross(b_, c), np.cross(c, a), np.cross(a, b_)]) / np.dot(a, np.cross(b_, c))
+        expected = [np.linalg.norm(h * stars[0] + k * stars[1] + l * stars[2]) for h, k, l in wanted]  # noqa: E741
+        rtol = 1e-6 if dtype == torch.float32 else 1e-13
+        np.testing.assert_allclose(batch.inverse_d[rows].numpy(), expected, rtol=rtol)
+    with pytest.raises(LimitError) as caught:
+        collate(crystals, FeatureSpec(reflections=Indices(wanted)), max_reflections=15)
+    assert (caught.value.limit, caught.value.needed) == (15, 16)

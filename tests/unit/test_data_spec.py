@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from recipnet.data import Ball, FeatureSpec, Nearest, Radius
+from recipnet.data import Ball, FeatureSpec, Indices, Nearest, Radius
 from recipnet.errors import ArgumentError
 
 SPECS = [
@@ -16,12 +16,14 @@ SPECS = [
     FeatureSpec(edges=Radius(5)),
     FeatureSpec(edges=Nearest(12), reflections=Ball(2.094)),
     FeatureSpec(edges=Nearest(16, shell_tol=0.0), reflections=Ball(1.0)),
+    FeatureSpec(reflections=Indices(((1, 0, 0), (0, -1, 2)))),
 ]
 
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_round_trip(spec: FeatureSpec) -> None:
     assert FeatureSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert json.loads(json.dumps(spec.to_dict())) == spec.to_dict()
     assert pickle.loads(pickle.dumps(spec)) == spec
     assert hash(FeatureSpec.from_dict(spec.to_dict())) == hash(spec)
 
@@ -47,6 +49,12 @@ def test_toml() -> None:
         (lambda: Nearest(4, shell_tol=float("nan")), "shell_tol"),
         (lambda: Nearest(4, edges="both"), "edges"),
         (lambda: Ball(0.0), "d_min"),
+        (lambda: Indices(()), "hkl"),
+        (lambda: Indices(((0, 0, 0),)), "hkl"),
+        (lambda: Indices(((1, 0),)), "hkl"),
+        (lambda: Indices(((1, 0, 0.5),)), "hkl"),
+        (lambda: Indices(((1, 0, 40000),)), "hkl"),
+        (lambda: Indices((1, 0, 0)), "hkl"),
         (lambda: FeatureSpec(edges=5.0), "edges"),
         (lambda: FeatureSpec(reflections=Radius(5.0)), "reflections"),
         (lambda: FeatureSpec.from_dict({"angles": True}), "angles"),

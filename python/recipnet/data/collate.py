@@ -15,8 +15,9 @@ from recipnet import _core
 from recipnet.batch import CrystalBatch, Crystals, as_batch
 from recipnet.crystal import Crystal
 from recipnet.data.batch import TensorBatch
+from recipnet.data.fixed import fixed_reflections
 from recipnet.data.flat import FlatCrystals, MiniBatch
-from recipnet.data.spec import FeatureSpec
+from recipnet.data.spec import Ball, FeatureSpec
 from recipnet.errors import ArgumentError, DataError, RecipnetError
 
 DTYPES = (torch.float32, torch.float64)
@@ -81,11 +82,13 @@ def collate(
         arrays = _core.featurize(
             flat.lattices, flat.numbers, flat.frac_coords, flat.offsets, flat.site,
             None if spec.edges is None else spec.edges.core(),
-            None if spec.reflections is None else spec.reflections.d_min,
+            spec.reflections.d_min if isinstance(spec.reflections, Ball) else None,
             max_edges, max_reflections, threads, dtype == torch.float32,
         )  # fmt: skip
     except RecipnetError as error:
         raise _with_ids(error, ids) from None
+    if spec.reflections is not None and not isinstance(spec.reflections, Ball):
+        arrays |= fixed_reflections(spec.reflections.triples(), flat.lattices, real, max_reflections)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
     if labels is not None and mask is not None:
         tensors["targets"] = torch.from_numpy(labels.astype(real))

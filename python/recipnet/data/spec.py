@@ -16,6 +16,9 @@ from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from recipnet.errors import ArgumentError
 
 EDGE_MODES = ("directed", "union", "mutual", "paper", "paper_canonical")
@@ -87,8 +90,34 @@ class Ball:
         object.__setattr__(self, "d_min", _positive("d_min", self.d_min))
 
 
+@dataclass(frozen=True)
+class Indices:
+    """The same index triples for every crystal, in the order given; what they stand for depends on the given cell.
+
+    For the published models that take a few plane waves by their indices.
+    """
+
+    hkl: tuple[tuple[int, int, int], ...]
+    kind: ClassVar[str] = "indices"
+
+    def __post_init__(self) -> None:
+        message = f"hkl = {self.hkl!r}: must be triples of whole numbers from -32768 to 32767, none of them 0 0 0"
+        try:
+            rows = tuple(tuple(int(i) for i in row if isinstance(i, Integral)) for row in self.hkl)
+            good = all(len(row) == len(given) == 3 for row, given in zip(rows, self.hkl, strict=True))
+        except TypeError:
+            rows, good = (), False
+        if not rows or not good or not all(any(row) and all(abs(i) < 2**15 for i in row) for row in rows):
+            raise ArgumentError(message, name="hkl", value=self.hkl)
+        object.__setattr__(self, "hkl", rows)
+
+    def triples(self) -> npt.NDArray[np.int32]:
+        """The indices, (K, 3)."""
+        return np.array(self.hkl, dtype=np.int32)
+
+
 _EDGES: dict[str, type[Radius] | type[Nearest]] = {Radius.kind: Radius, Nearest.kind: Nearest}
-_REFLECTIONS: dict[str, type[Ball]] = {Ball.kind: Ball}
+_REFLECTIONS: dict[str, type[Ball] | type[Indices]] = {Ball.kind: Ball, Indices.kind: Indices}
 
 
 @dataclass(frozen=True)
@@ -100,11 +129,11 @@ class FeatureSpec:
     edges
         ``Radius(cutoff)`` or ``Nearest(k)``; None: no edges.
     reflections
-        ``Ball(d_min)``; None: no reflections.
+        ``Ball(d_min)`` or ``Indices(((1, 0, 0), ...))``; None: no reflections.
     """
 
     edges: Radius | Nearest | None = None
-    reflections: Ball | None = None
+    reflections: Ball | Indices | None = None
 
     def __post_init__(self) -> None:
         for name, value, known in (("edges", self.edges, _EDGES), ("reflections", self.reflections, _REFLECTIONS)):
@@ -116,7 +145,7 @@ class FeatureSpec:
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary for JSON and TOML; features that are not asked for are left out."""
         parts = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: {"kind": part.kind, **asdict(part)} for name, part in parts if part is not None}
+        return {name: {"kind": part.kind, **_lists(asdict(part))} for name, part in parts if part is not None}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FeatureSpec:
@@ -132,6 +161,13 @@ class FeatureSpec:
             message = f"{unknown[0]}: no such feature in this version of recipnet"
             raise ArgumentError(message, name=unknown[0], value=data[unknown[0]])
         return cls(edges=_part(data, "edges", _EDGES), reflections=_part(data, "reflections", _REFLECTIONS))
+
+
+def _lists(value: Any) -> Any:
+    """Tuples as lists, which is what a file gives back."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _part(data: Mapping[str, Any], name: str, known: Mapping[str, type[Any]]) -> Any:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from recipnet.data.spec import Ball, FeatureSpec, Nearest, Radius
 from recipnet.errors import ArgumentError
 from recipnet.models.atoms import AtomEmbedding
+from recipnet.models.gated import GatedLayer
 from recipnet.models.radial import Gaussians, envelope
 from recipnet.models.segments import gather_rows, segment_sum, weighted_mean
 from recipnet.ops import recip_convolve
@@ -26,35 +27,6 @@ if TYPE_CHECKING:
 
 #: Angstrom^3; keeps (1 / volume) times a sum over atoms of order one (spec of the exact variant).
 VOLUME_SCALE = 20.0
-
-
-class LocalLayer(nn.Module):
-    """Gated messages along edges: ``h + norm(sum_j env sigmoid(norm(MLP_1 z)) * MLP_2 z)``, z = [h_i, h_j, v_ij].
-
-    The first linear map of each MLP acts on a concatenation, so it is applied to the atoms and to the
-    edges apart and added: the same numbers for half of the products.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.gate_in = nn.Linear(3 * channels, channels)
-        self.gate_out = nn.Linear(channels, channels)
-        self.gate_norm = nn.LayerNorm(channels)
-        self.value_in = nn.Linear(3 * channels, channels)
-        self.value_out = nn.Linear(channels, channels)
-        self.norm = nn.LayerNorm(channels)
-
-    def forward(self, h: Tensor, v: Tensor, centre: Tensor, neighbour: Tensor, weight: Tensor) -> Tensor:
-        """``h (N, C), v (E, C), centre (E,), neighbour (E,), weight (E, 1) -> (N, C)``."""
-        channels = h.shape[1]
-        w_centre, w_neighbour, w_edge = torch.cat([self.gate_in.weight, self.value_in.weight]).split(channels, dim=1)
-        bias = torch.cat([self.gate_in.bias, self.value_in.bias])
-        first = gather_rows(F.linear(h, w_centre, bias), centre)
-        first = first.add_(gather_rows(F.linear(h, w_neighbour), neighbour))
-        gate, value = F.silu(first.addmm_(v, w_edge.t())).chunk(2, dim=1)
-        gate = torch.sigmoid(self.gate_norm(self.gate_out(gate)))
-        message = gate * self.value_out(value) * weight
-        return F.relu(h + self.norm(segment_sum(message, centre, h.shape[0])))
 
 
 class Residual(nn.Module):
@@ -195,7 +167,7 @@ class ReGNet(nn.Module):
         self.embedding = AtomEmbedding(channels, atom_features)
         self.edge_basis = Gaussians(*radial_range, num_radial)
         self.edge_linear = nn.Linear(num_radial, channels)
-        self.local = nn.ModuleList(LocalLayer(channels) for _ in range(blocks))
+        self.local = nn.ModuleList(GatedLayer(channels) for _ in range(blocks))
         self.global_in = nn.Linear(channels, channels) if count else None
         self.reciprocal = nn.ModuleList(ReciprocalBlock(channels, d_min, num_reciprocal_radial) for _ in range(count))
         self.head = nn.Sequential(nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, targets))
