@@ -13,7 +13,7 @@ import torch
 
 import recipnet as rn
 from recipnet import _core
-from recipnet.data import Ball, FeatureSpec, Indices, Nearest, Radius, TensorBatch, collate
+from recipnet.data import Ball, FeatureSpec, IndexBox, Indices, Nearest, Radius, TensorBatch, collate
 from recipnet.errors import ArgumentError, DataError, LimitError
 
 SPEC = FeatureSpec(edges=Radius(4.0), reflections=Ball(1.5))
@@ -252,3 +252,22 @@ def test_indices_are_the_same_for_every_crystal(crystals: rn.CrystalBatch, dtype
     with pytest.raises(LimitError) as caught:
         collate(crystals, FeatureSpec(reflections=Indices(wanted)), max_reflections=15)
     assert (caught.value.limit, caught.value.needed) == (15, 16)
+
+
+def test_box_of_the_reduced_cell_is_the_same_waves_in_any_cell(crystals: rn.CrystalBatch) -> None:
+    """The indices change with the cell, the waves do not, up to the sign that a reduced cell leaves open."""
+    spec = FeatureSpec(reflections=IndexBox(2, half=True, reduced=True))
+    step = np.array([[1, 2, 0], [0, -1, 0], [3, 0, 1]])
+    for crystal in crystals:
+        other = rn.Crystal(step @ crystal.lattice, crystal.numbers, crystal.frac_coords @ np.linalg.inv(step))
+        waves = []
+        for c in (crystal, other):
+            batch = collate(c, spec, dtype=torch.float64)
+            q = batch.hkl.double() @ torch.from_numpy(np.linalg.inv(c.lattice).T)
+            torch.testing.assert_close(q.norm(dim=1), batch.inverse_d)
+            waves.append(q)
+        sign = torch.sign((waves[0] * waves[1]).sum(1, keepdim=True))
+        torch.testing.assert_close(waves[0], sign * waves[1])
+        reduced = rn.niggli(crystal)
+        expected = np.linalg.norm(IndexBox(2, half=True).triples() @ np.linalg.inv(reduced.lattice).T, axis=1)
+        np.testing.assert_allclose(waves[0].norm(dim=1), expected)

@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from recipnet.data import Ball, FeatureSpec, Indices, Nearest, Radius
+from recipnet.data import Ball, FeatureSpec, IndexBox, Indices, Nearest, Radius
 from recipnet.errors import ArgumentError
 
 SPECS = [
@@ -17,6 +17,8 @@ SPECS = [
     FeatureSpec(edges=Nearest(12), reflections=Ball(2.094)),
     FeatureSpec(edges=Nearest(16, shell_tol=0.0), reflections=Ball(1.0)),
     FeatureSpec(reflections=Indices(((1, 0, 0), (0, -1, 2)))),
+    FeatureSpec(reflections=IndexBox(2)),
+    FeatureSpec(reflections=IndexBox(5, 300, half=True, reduced=True)),
 ]
 
 
@@ -55,6 +57,12 @@ def test_toml() -> None:
         (lambda: Indices(((1, 0, 0.5),)), "hkl"),
         (lambda: Indices(((1, 0, 40000),)), "hkl"),
         (lambda: Indices((1, 0, 0)), "hkl"),
+        (lambda: IndexBox(0), "m"),
+        (lambda: IndexBox(65), "m"),
+        (lambda: IndexBox(5, 0), "n"),
+        (lambda: IndexBox(5, True), "n"),
+        (lambda: IndexBox(5, half=1), "half"),
+        (lambda: IndexBox(5, reduced="no"), "reduced"),
         (lambda: FeatureSpec(edges=5.0), "edges"),
         (lambda: FeatureSpec(reflections=Radius(5.0)), "reflections"),
         (lambda: FeatureSpec.from_dict({"angles": True}), "angles"),
@@ -74,3 +82,18 @@ def test_numbers_are_plain() -> None:
     spec = FeatureSpec(edges=Nearest(np.int64(12)), reflections=Ball(np.float32(2.0)))
     assert type(spec.edges.k) is int
     assert json.loads(json.dumps(spec.to_dict()))["reflections"]["d_min"] == 2.0
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize(("m", "n"), [(1, None), (2, 40), (5, 300), (5, 150), (4, None)])
+def test_index_box_against_plain_loops(m: int, n: int | None, half: bool) -> None:
+    side = range(-m, m + 1)
+    cube = [(h, k, l) for h in side for k in side for l in side if (h, k, l) != (0, 0, 0)]  # noqa: E741
+    if half:
+        cube = [t for t in cube if next(i for i in t if i) > 0]
+    cube.sort(key=lambda t: (t[0] ** 2 + t[1] ** 2 + t[2] ** 2, t))
+    if n is not None and len(cube) > n:
+        cube = cube[:: len(cube) // n][:n]
+    got = IndexBox(m, n, half=half).triples()
+    assert got.tolist() == [list(t) for t in cube]
+    assert len(got) == (n or ((2 * m + 1) ** 3 - 1) // (2 if half else 1))

@@ -17,7 +17,7 @@ from recipnet.crystal import Crystal
 from recipnet.data.batch import TensorBatch
 from recipnet.data.fixed import fixed_reflections
 from recipnet.data.flat import FlatCrystals, MiniBatch
-from recipnet.data.spec import Ball, FeatureSpec
+from recipnet.data.spec import Ball, FeatureSpec, IndexBox
 from recipnet.errors import ArgumentError, DataError, RecipnetError
 
 DTYPES = (torch.float32, torch.float64)
@@ -88,7 +88,8 @@ def collate(
     except RecipnetError as error:
         raise _with_ids(error, ids) from None
     if spec.reflections is not None and not isinstance(spec.reflections, Ball):
-        arrays |= fixed_reflections(spec.reflections.triples(), flat.lattices, real, max_reflections)
+        reduced = isinstance(spec.reflections, IndexBox) and spec.reflections.reduced
+        arrays |= fixed_reflections(spec.reflections.triples(), flat.lattices, real, max_reflections, reduced=reduced)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
     if labels is not None and mask is not None:
         tensors["targets"] = torch.from_numpy(labels.astype(real))

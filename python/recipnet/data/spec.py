@@ -116,8 +116,69 @@ class Indices:
         return np.array(self.hkl, dtype=np.int32)
 
 
+@dataclass(frozen=True)
+class IndexBox:
+    """Every index triple with ``|h|, |k|, |l| <= m`` but 0 0 0: a cube of indices, whatever the cell.
+
+    For the published models that take such a cube; it stands for other plane waves in another cell of the same crystal.
+
+    Parameters
+    ----------
+    m : int
+        Largest index.
+    n : int, optional
+        Of more than ``n`` triples take every ``floor(count / n)``-th, the first ``n`` of these.
+    half : bool
+        One of each pair of opposite triples, that whose first non-zero index is positive.
+    reduced : bool
+        The indices refer to the Niggli-reduced cell; ``hkl`` of the batch are those of the given cell all the same.
+
+    Notes
+    -----
+    Order: rising ``h^2 + k^2 + l^2``, then lexicographic. The published lists depend on hash order.
+    """
+
+    m: int
+    n: int | None = None
+    half: bool = False
+    reduced: bool = False
+    kind: ClassVar[str] = "index_box"
+
+    def __post_init__(self) -> None:
+        for name, value, least, most in (("m", self.m, 1, 64), ("n", self.n, 1, 2**31)):
+            if name == "n" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
+                message = f"{name} = {value!r}: must be a whole number from {least} to {most}"
+                raise ArgumentError(message, name=name, value=value)
+            object.__setattr__(self, name, int(value))
+        for name in ("half", "reduced"):
+            if not isinstance(getattr(self, name), bool):
+                message = f"{name} = {getattr(self, name)!r}: must be true or false"
+                raise ArgumentError(message, name=name, value=getattr(self, name))
+
+    def triples(self) -> npt.NDArray[np.int32]:
+        """The indices in their order, (K, 3).
+
+        >>> IndexBox(1, half=True).triples()[:4].tolist()
+        [[0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 1, -1]]
+        """
+        side = np.arange(-self.m, self.m + 1, dtype=np.int32)
+        cube = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)  # lexicographic
+        middle = len(cube) // 2
+        cube = cube[middle + 1 :] if self.half else np.delete(cube, middle, axis=0)
+        cube = cube[np.argsort(np.square(cube).sum(1), kind="stable")]
+        if self.n is not None and len(cube) > self.n:
+            cube = cube[:: len(cube) // self.n][: self.n]
+        return cube
+
+
 _EDGES: dict[str, type[Radius] | type[Nearest]] = {Radius.kind: Radius, Nearest.kind: Nearest}
-_REFLECTIONS: dict[str, type[Ball] | type[Indices]] = {Ball.kind: Ball, Indices.kind: Indices}
+_REFLECTIONS: dict[str, type[Ball] | type[Indices] | type[IndexBox]] = {
+    Ball.kind: Ball,
+    Indices.kind: Indices,
+    IndexBox.kind: IndexBox,
+}
 
 
 @dataclass(frozen=True)
@@ -129,11 +190,11 @@ class FeatureSpec:
     edges
         ``Radius(cutoff)`` or ``Nearest(k)``; None: no edges.
     reflections
-        ``Ball(d_min)`` or ``Indices(((1, 0, 0), ...))``; None: no reflections.
+        ``Ball(d_min)``, ``Indices(((1, 0, 0), ...))`` or ``IndexBox(m)``; None: no reflections.
     """
 
     edges: Radius | Nearest | None = None
-    reflections: Ball | Indices | None = None
+    reflections: Ball | Indices | IndexBox | None = None
 
     def __post_init__(self) -> None:
         for name, value, known in (("edges", self.edges, _EDGES), ("reflections", self.reflections, _REFLECTIONS)):
@@ -145,7 +206,7 @@ class FeatureSpec:
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary for JSON and TOML; features that are not asked for are left out."""
         parts = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: {"kind": part.kind, **_lists(asdict(part))} for name, part in parts if part is not None}
+        return {name: {"kind": part.kind, **_plain(asdict(part))} for name, part in parts if part is not None}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FeatureSpec:
@@ -163,11 +224,11 @@ class FeatureSpec:
         return cls(edges=_part(data, "edges", _EDGES), reflections=_part(data, "reflections", _REFLECTIONS))
 
 
-def _lists(value: Any) -> Any:
-    """Tuples as lists, which is what a file gives back."""
+def _plain(value: Any) -> Any:
+    """What a file gives back: tuples as lists, and nothing that is None, which TOML cannot say."""
     if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, tuple) else value
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _part(data: Mapping[str, Any], name: str, known: Mapping[str, type[Any]]) -> Any:

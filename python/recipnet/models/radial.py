@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,8 @@ from torch import Tensor, nn
 class Gaussians(nn.Module):
     """``exp(-((x - c_m) / D)^2)`` on ``count`` centres from ``start`` to ``stop``, ``D`` their spacing.
 
-    The kind called RBF2 (CGCNN, PotNet, ReGNet). Exponents are cut at -80, where float32 is still a
+    The kind called RBF2 (CGCNN, PotNet, ReGNet). The kind RBF1 (ALIGNN, Matformer, PRDNet), here ``wide``, is
+    ``exp(-(x - c_m)^2 / D)``: a width of ``sqrt(D / 2)``, whose unit is wrong, and much overlap. Exponents are cut at -80, where float32 is still a
     normal number: denormal products would slow a CPU several times, and exp(-80) is nothing beside 1.
 
     Parameters
@@ -18,19 +21,22 @@ class Gaussians(nn.Module):
         First and last centre, in the unit of x.
     count : int
         Number of centres, at least 2.
+    wide : bool
+        RBF1 instead of RBF2.
     """
 
     centres: Tensor
 
-    def __init__(self, start: float, stop: float, count: int) -> None:
+    def __init__(self, start: float, stop: float, count: int, *, wide: bool = False) -> None:
         super().__init__()
-        self.inverse_spacing = (count - 1) / (stop - start)
+        inverse_spacing = (count - 1) / (stop - start)
+        self.scale = math.sqrt(inverse_spacing) if wide else inverse_spacing
         centres = torch.linspace(start, stop, count, dtype=torch.float64)
         self.register_buffer("centres", centres, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(E,) -> (E, count)``."""
-        scaled = (x[:, None] - self.centres.to(x.dtype)) * self.inverse_spacing
+        scaled = (x[:, None] - self.centres.to(x.dtype)) * self.scale
         return torch.exp(torch.clamp_min(-(scaled * scaled), -80.0))
 
 
