@@ -75,6 +75,25 @@ class AtomEmbedding(nn.Module):
         return nn.functional.embedding(numbers - 1, rows)
 
 
+class NumberEmbedding(nn.Module):
+    """A learned vector per element, and nothing known of elements that were not trained on (SchNet, MEGNet).
+
+    Parameters
+    ----------
+    channels : int
+        Width C of the output.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(torch.randn(MAX_NUMBER, channels))
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """``(N,) -> (N, C)``; refuses what :func:`check_numbers` refuses."""
+        check_numbers(numbers)
+        return nn.functional.embedding(numbers - 1, self.vectors)
+
+
 def check_numbers(numbers: Tensor) -> None:
     """Refuse atomic numbers without features (0 stands for an unknown species)."""
     if numbers.numel() == 0:

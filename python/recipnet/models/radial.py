@@ -11,9 +11,10 @@ from torch import Tensor, nn
 class Gaussians(nn.Module):
     """``exp(-((x - c_m) / D)^2)`` on ``count`` centres from ``start`` to ``stop``, ``D`` their spacing.
 
-    The kind called RBF2 (CGCNN, PotNet, ReGNet). The kind RBF1 (ALIGNN, Matformer, PRDNet), here ``wide``, is
-    ``exp(-(x - c_m)^2 / D)``: a width of ``sqrt(D / 2)``, whose unit is wrong, and much overlap. Exponents are cut at -80, where float32 is still a
-    normal number: denormal products would slow a CPU several times, and exp(-80) is nothing beside 1.
+    The kind called RBF2 (CGCNN, PotNet, ReGNet). The kind RBF1 (SchNet, ALIGNN, Matformer, PRDNet), here ``wide``, is
+    ``exp(-(x - c_m)^2 / D)``: a width of ``sqrt(D / 2)``, whose unit is wrong, and much overlap. Exponents are cut at
+    -80, where float32 is still a normal number: denormal products would slow a CPU several times, and exp(-80) is
+    nothing beside 1.
 
     Parameters
     ----------
@@ -23,14 +24,16 @@ class Gaussians(nn.Module):
         Number of centres, at least 2.
     wide : bool
         RBF1 instead of RBF2.
+    width : float, optional
+        What stands for ``D`` in the exponent, if not the spacing (MEGNet).
     """
 
     centres: Tensor
 
-    def __init__(self, start: float, stop: float, count: int, *, wide: bool = False) -> None:
+    def __init__(self, start: float, stop: float, count: int, *, wide: bool = False, width: float | None = None) -> None:
         super().__init__()
-        inverse_spacing = (count - 1) / (stop - start)
-        self.scale = math.sqrt(inverse_spacing) if wide else inverse_spacing
+        inverse = (count - 1) / (stop - start) if width is None else 1.0 / width
+        self.scale = math.sqrt(inverse) if wide else inverse
         centres = torch.linspace(start, stop, count, dtype=torch.float64)
         self.register_buffer("centres", centres, persistent=False)
 
