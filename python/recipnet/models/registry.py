@@ -13,9 +13,12 @@ from torch import nn
 from recipnet.errors import ArgumentError
 from recipnet.models.composition import Composition
 from recipnet.models.regnet import ReGNet
+from recipnet.models.schnet import PaperSchNet, SchNet
 
 #: Changes of description that a prediction may ignore, and the absence of steps in it. "cell" is any unimodular change.
 INVARIANCES = ("atom order", "wrapping", "origin", "rotation", "mirror", "cell", "supercell", "continuity")
+#: What a graph without a smooth end at its cut-off has.
+STEPPED = INVARIANCES[:-1]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class Entry:
 _ENTRIES = {
     "composition": Entry({"exact": Composition}, "none: the control without structure"),
     "regnet": Entry({"exact": ReGNet}, "ReGNet (ReciNet), arXiv 2502.02748"),
+    "schnet": Entry(
+        {"exact": SchNet, "paper": PaperSchNet}, "SchNet, NeurIPS 2017, arXiv 1706.08566", {"paper": STEPPED}
+    ),
 }
 
 
@@ -42,8 +48,8 @@ def names() -> list[str]:
 
     Examples
     --------
-    >>> names()
-    ['composition', 'regnet']
+    >>> "regnet" in names()
+    True
     """
     return sorted(_ENTRIES)
 

@@ -31,9 +31,7 @@ class Interaction(nn.Module):
         self.filter = nn.Sequential(
             nn.Linear(num_radial, channels), ShiftedSoftplus(), nn.Linear(channels, channels), ShiftedSoftplus()
         )
-        self.outward = nn.Sequential(
-            nn.Linear(channels, channels), ShiftedSoftplus(), nn.Linear(channels, channels)
-        )
+        self.outward = nn.Sequential(nn.Linear(channels, channels), ShiftedSoftplus(), nn.Linear(channels, channels))
 
     def forward(self, h: Tensor, basis: Tensor, centre: Tensor, neighbour: Tensor, weight: Tensor) -> Tensor:
         """``h (N, C), basis (E, R), centre (E,), neighbour (E,), weight (E, 1) -> (N, C)``."""
@@ -62,7 +60,7 @@ class SchNet(nn.Module):
     --------
     >>> from recipnet.models import build
     >>> sum(p.numel() for p in build("schnet", mode="paper").parameters())
-    141505
+    139457
     """
 
     def __init__(
