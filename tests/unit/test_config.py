@@ -18,6 +18,29 @@ def test_defaults_need_nothing():
     assert config.model.name == defaults()["model"]["name"]
 
 
+def test_presets_have_every_mode_of_every_model():
+    from recipnet import models
+
+    for name in models.names():
+        assert defaults(name)["model"]["mode"] == models.modes(name)[0], name
+        for mode in models.modes(name):
+            options = defaults(name, mode)["model"]["options"]
+            assert options, f"{name} {mode} has no small preset"
+            assert sum(p.numel() for p in models.build(name, mode, targets=2, **options).parameters()) <= 300_000
+            assert set(defaults(name, mode, "full")["model"]["options"]) <= set(models.options(name, mode))
+
+
+def test_preset_then_mode():
+    full = load_config(overrides=["model.preset=full"])
+    assert full.model.options == {}
+    assert full.training.epochs == 500
+    assert load_config(overrides=["model.preset=full", "training.epochs=3"]).training.epochs == 3
+    with pytest.raises(ConfigError, match="preset"):
+        load_config(overrides=["model.preset=tiny"])
+    with pytest.raises(ConfigError, match=r"model\.name"):
+        load_config(overrides=["model.name=3"])
+
+
 def test_file_then_overrides(tmp_path):
     path = tmp_path / "my.toml"
     path.write_text("[training]\nepochs = 7\nlr = 1\n[model.options]\nwidth = 8\n")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from recipnet.models.registry import INVARIANCES, build, invariances, modes, names, paper
+from recipnet.models.registry import INVARIANCES, build, invariances, modes, names, options, paper
 
-__all__ = ["INVARIANCES", "build", "invariances", "modes", "names", "paper"]
+__all__ = ["INVARIANCES", "build", "invariances", "modes", "names", "options", "paper"]

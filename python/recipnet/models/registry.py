@@ -55,7 +55,7 @@ def names() -> list[str]:
 
 
 def modes(name: str) -> list[str]:
-    """Modes of one model, ``"exact"`` first."""
+    """Modes of one model; the first, ``"exact"`` where there is one, is what it is built in unless told otherwise."""
     return list(_entry(name).modes)
 
 
@@ -64,26 +64,40 @@ def paper(name: str) -> str:
     return _entry(name).paper
 
 
-def invariances(name: str, mode: str = "exact") -> tuple[str, ...]:
-    """Those of :data:`INVARIANCES` that one mode of a model has, as tested.
+def invariances(name: str, mode: str | None = None) -> tuple[str, ...]:
+    """Those of :data:`INVARIANCES` that one mode of a model (None: its first) has, as tested.
 
     Examples
     --------
     >>> invariances("regnet")
     ('atom order', 'wrapping', 'origin', 'rotation', 'mirror', 'cell', 'supercell', 'continuity')
     """
-    return _entry(name).invariances.get(mode, INVARIANCES)
+    entry = _entry(name)
+    return entry.invariances.get(_mode(name, entry, mode), INVARIANCES)
 
 
-def build(name: str, mode: str = "exact", targets: int = 1, **options: Any) -> nn.Module:
+def options(name: str, mode: str | None = None) -> dict[str, Any]:
+    """Options of one mode of a model (None: its first) with their defaults.
+
+    Examples
+    --------
+    >>> options("composition")
+    {'channels': 256, 'layers': 3, 'dropout': 0.0}
+    """
+    entry = _entry(name)
+    return _defaults(entry.modes[_mode(name, entry, mode)])
+
+
+def build(name: str, mode: str | None = None, targets: int = 1, **options: Any) -> nn.Module:
     """Build a model by name.
 
     Parameters
     ----------
     name : str
         One of :func:`names`.
-    mode : str
-        ``"exact"`` is the variant that is invariant to every choice that is not physics.
+    mode : str, optional
+        ``"exact"`` is the variant that is invariant to every choice that is not physics, ``"paper"`` the published one;
+        by default the first of :func:`modes`.
     targets : int
         Outputs per crystal, T.
     **options
@@ -100,10 +114,8 @@ def build(name: str, mode: str = "exact", targets: int = 1, **options: Any) -> n
         For an unknown name, mode or option, with the nearest known one.
     """
     entry = _entry(name)
-    if mode not in entry.modes:
-        raise ArgumentError(f"{name} has no mode {mode!r}: {', '.join(entry.modes)}", name="mode", value=mode)
-    factory = entry.modes[mode]
-    known = [p for p in inspect.signature(factory).parameters if p not in ("self", "targets")]
+    factory = entry.modes[_mode(name, entry, mode)]
+    known = list(_defaults(factory))
     for option in options:
         if option not in known:
             raise ArgumentError(
@@ -122,6 +134,22 @@ def _entry(name: str) -> Entry:
             value=name,
         )
     return _ENTRIES[name]
+
+
+def _mode(name: str, entry: Entry, mode: str | None) -> str:
+    if mode is None:
+        return next(iter(entry.modes))
+    if mode not in entry.modes:
+        raise ArgumentError(f"{name} has no mode {mode!r}: {', '.join(entry.modes)}", name="mode", value=mode)
+    return mode
+
+
+def _defaults(factory: Callable[..., nn.Module]) -> dict[str, Any]:
+    """Keyword-only parameters of a model's class, and those of the model inside it that takes its ``**options``."""
+    parameters = inspect.signature(factory).parameters.values()
+    own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    inner = getattr(factory, "trunk_class", None)
+    return own if inner is None else own | _defaults(inner)
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -57,6 +57,9 @@ class ModelConfig(_Section):
 
     name: str = Field("regnet", description="one of the names that `recipnet models` lists")
     mode: str = Field("exact", description="the exact definition of a model, or its paper's")
+    preset: Literal["small", "full"] = Field(
+        "small", description="numbers to start from: for minutes on two cores, or the published size and training"
+    )
     options: dict[str, Any] = Field({}, description="what the model takes, such as width")
 
 
@@ -111,30 +114,37 @@ class Config(_Section):
 
 
 @cache
-def _defaults_text() -> str:
-    return files("recipnet.training").joinpath("defaults.toml").read_text(encoding="utf-8")
+def _presets_text() -> str:
+    return files("recipnet.training").joinpath("presets.toml").read_text(encoding="utf-8")
 
 
-def defaults(model: str | None = None) -> dict[str, Any]:
-    """Sections that a run starts from: the numbers of ``defaults.toml`` for one model.
+def defaults(model: str | None = None, mode: str | None = None, preset: str = "small") -> dict[str, Any]:
+    """Sections that a run starts from: the numbers of ``presets.toml`` for one model.
 
     Parameters
     ----------
     model
-        A model's name; None: the default model. A model without an entry gets the defaults of the fields.
+        A model's name; None: the default model.
+    mode
+        None: the first that the model has a small preset for, which is ``"exact"`` where there is one.
+    preset
+        ``"small"`` or ``"full"``. What it does not name has the default of the field, or of the model.
 
     Returns
     -------
     dict
         ``{"model": {...}, "training": {...}}``, new on every call.
 
-    >>> defaults()["model"]["name"]
-    'regnet'
+    >>> defaults()["model"]["name"], defaults()["model"]["mode"]
+    ('regnet', 'exact')
     """
-    table = tomllib.loads(_defaults_text())
+    table = tomllib.loads(_presets_text())
     name = model if model is not None else table["default"]
-    entry: dict[str, Any] = table["model"].get(name, {})
-    return {"model": {"name": name, "options": entry.get("options", {})}, "training": entry.get("training", {})}
+    known = [key for key in table["small"].get(name, {}) if key != "training"]
+    mode = mode if mode is not None else next(iter(known), "exact")
+    entry: dict[str, Any] = table.get(preset, {}).get(name, {})
+    section = {"name": name, "mode": mode, "options": entry.get(mode, {})}
+    return {"model": section, "training": entry.get("training", {})}
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,7 +192,7 @@ def validate(tables: Mapping[str, Any]) -> Config:
 
 
 def load_config(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Config:
-    """Read a run configuration: defaults of the model, then the file, then ``a.b=c`` overrides.
+    """Read a run configuration: the preset of the model, then the file, then ``a.b=c`` overrides.
 
     Parameters
     ----------
@@ -199,5 +209,8 @@ def load_config(path: str | Path | None = None, overrides: Iterable[str] = ()) -
     tables = read_toml(path) if path is not None else {}
     tables = apply_overrides(tables, overrides)
     model = tables.get("model", {})
-    name = model.get("name") if isinstance(model, dict) else None
-    return validate(_merge(defaults(name if isinstance(name, str) else None), tables))
+    given = model if isinstance(model, dict) else {}
+    # what is no text here is refused below, with its place
+    chosen = {key: given[key] for key in ("name", "mode", "preset") if isinstance(given.get(key), str)}
+    start = defaults(chosen.get("name"), chosen.get("mode"), chosen.get("preset", "small"))
+    return validate(_merge(start, tables))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 import warnings
 from contextlib import ExitStack
@@ -21,7 +20,7 @@ from recipnet.errors import ArgumentError, ConfigError, DataError
 from recipnet.training.artifact import METADATA, load_artifact, save_artifact
 from recipnet.training.baseline import composition_baseline
 from recipnet.training.checkpoints import StateCheckpointIO, last_checkpoint, list_checkpoints
-from recipnet.training.config import EMBEDDED, Config, read_toml, validate
+from recipnet.training.config import EMBEDDED, Config, ModelConfig, read_toml, validate
 from recipnet.training.config_toml import dump_config
 from recipnet.training.display import Display, Silent, choose_display
 from recipnet.training.epochs import Epochs
@@ -186,7 +185,7 @@ def _prepare(config: Config) -> _Parts:
     if config.training.precision == "64":
         model = model.double()
     resolved = config.model_copy(deep=True)
-    resolved.model.options = _all_options(model, config.model.options)
+    resolved.model.options = _all_options(config.model)
     resolved.data.target_names, resolved.data.units = list(data.target_names), list(_plain_units(config, data))
     for section, key in ((resolved.data, "path"), (resolved.data, "targets"), (resolved.data, "split")):
         value = getattr(section, key)
@@ -195,17 +194,10 @@ def _prepare(config: Config) -> _Parts:
     return _Parts(resolved, data, model, device)
 
 
-def _all_options(model: nn.Module, given: dict[str, Any]) -> dict[str, Any]:
+def _all_options(section: ModelConfig) -> dict[str, Any]:
     """Options of a model with the defaults that it was built with, so that a run does not change when they do."""
-    parameters = inspect.signature(type(model).__init__).parameters.values()
-    known = {p.name: p.default for p in parameters if p.name not in ("self", "targets")}
-    if not set(given) <= set(known):
-        return given
-    return {
-        name: value
-        for name, value in (known | given).items()
-        if isinstance(value, bool | int | float | str | list | tuple)
-    } | given
+    known = models.options(section.name, section.mode)
+    return {name: value for name, value in known.items() if value is not None} | section.options
 
 
 def _plain_units(config: Config, data: CrystalDataset) -> list[str]:
