@@ -66,6 +66,7 @@ ROWS = [
     Row("regnet", "exact", {**REGNET, "neighbors": "nearest", "k": 8}, lacks=("continuity",)),
     Row("schnet", "exact", {"channels": 16, "blocks": 2}),
     Row("schnet", "paper", {"channels": 16, "blocks": 2, "cutoff": 5.0}),
+    Row("regnet", "paper", {"channels": 16, "blocks": 2, "k": 8, "num_radial": 64}),
 ]
 rows = pytest.mark.parametrize("row", ROWS, ids=str)
 

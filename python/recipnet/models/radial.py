@@ -30,7 +30,9 @@ class Gaussians(nn.Module):
 
     centres: Tensor
 
-    def __init__(self, start: float, stop: float, count: int, *, wide: bool = False, width: float | None = None) -> None:
+    def __init__(
+        self, start: float, stop: float, count: int, *, wide: bool = False, width: float | None = None
+    ) -> None:
         super().__init__()
         inverse = (count - 1) / (stop - start) if width is None else 1.0 / width
         self.scale = math.sqrt(inverse) if wide else inverse

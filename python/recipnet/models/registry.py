@@ -13,6 +13,7 @@ from torch import nn
 from recipnet.errors import ArgumentError
 from recipnet.models.composition import Composition
 from recipnet.models.regnet import ReGNet
+from recipnet.models.regnet_paper import ReGNetPaper
 from recipnet.models.schnet import PaperSchNet, SchNet
 
 #: Changes of description that a prediction may ignore, and the absence of steps in it. "cell" is any unimodular change.
@@ -36,7 +37,11 @@ class Entry:
 
 _ENTRIES = {
     "composition": Entry({"exact": Composition}, "none: the control without structure"),
-    "regnet": Entry({"exact": ReGNet}, "ReGNet (ReciNet), arXiv 2502.02748"),
+    "regnet": Entry(
+        {"exact": ReGNet, "paper": ReGNetPaper},
+        "ReGNet (ReciNet), arXiv 2502.02748",
+        {"paper": ("atom order", "wrapping", "origin", "rotation", "mirror")},
+    ),
     "schnet": Entry(
         {"exact": SchNet, "paper": PaperSchNet}, "SchNet, NeurIPS 2017, arXiv 1706.08566", {"paper": STEPPED}
     ),

@@ -1,4 +1,4 @@
-"""ReGNet, exact mode: gated local layers beside sums over the reciprocal lattice.
+"""ReGNet, its body and its exact mode: gated local layers beside sums over the reciprocal lattice.
 
 The network of "ReGNet: reciprocal space-aware long-range modeling for crystalline property prediction"
 (arXiv 2502.02748), with the published transform replaced by one that is invariant to wrapping, origin,
@@ -8,6 +8,7 @@ rotation, cell choice and supercells; docs/models/regnet.md tells what was chang
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -88,7 +89,95 @@ class ReciprocalBlock(nn.Module):
         return self.post(F.silu(self.dense(self.convolve(x, batch))))
 
 
-class ReGNet(nn.Module):
+class ReGNetBody(nn.Module):
+    """What all modes of ReGNet share: the two streams, the mean over atoms and the read-out.
+
+    Parameters
+    ----------
+    targets, channels, num_radial, radial_range, source, atom_features
+        As :class:`ReGNet`.
+    spec : FeatureSpec
+    cutoff : float, optional
+        Angstrom; edges are weighted by an envelope that ends there.
+    local, reciprocal : sequences of modules
+        A :class:`~recipnet.models.gated.GatedLayer` for every block, and what maps ``(h, batch)`` to the reciprocal
+        part of the last ``len(reciprocal)`` of them.
+    """
+
+    def __init__(
+        self,
+        targets: int,
+        channels: int,
+        spec: FeatureSpec,
+        local: Sequence[nn.Module],
+        reciprocal: Sequence[nn.Module],
+        *,
+        cutoff: float | None,
+        num_radial: int,
+        radial_range: tuple[float, float],
+        source: str,
+        atom_features: str,
+    ) -> None:
+        super().__init__()
+        if source not in ("local", "global"):
+            raise ArgumentError(f"source = {source!r}: one of local, global", name="source", value=source)
+        self.spec = spec
+        self.cutoff = cutoff
+        self.source = source
+        self.embedding = AtomEmbedding(channels, atom_features)
+        self.edge_basis = Gaussians(*radial_range, num_radial)
+        self.edge_linear = nn.Linear(num_radial, channels)
+        self.local = nn.ModuleList(local)
+        self.global_in = nn.Linear(channels, channels) if reciprocal else None
+        self.reciprocal = nn.ModuleList(reciprocal)
+        self.head: nn.Module = nn.Sequential(nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, targets))
+
+    def atom_states(self, batch: TensorBatch) -> Tensor:
+        """Features of every atom after the last block: ``(N, C)``."""
+        edge_index, distance = batch.required("edge_index", "edge_distance")
+        centre, neighbour = edge_index
+        weight = torch.ones_like(distance) if self.cutoff is None else envelope(distance / self.cutoff)
+        weight = (weight * batch.occupancies.index_select(0, neighbour))[:, None]
+        v = F.softplus(self.edge_linear(self.edge_basis(-0.75 / distance)))
+        h = self.embedding(batch.numbers)
+        if self.global_in is None:
+            for local in self.local:
+                h = local(h, v, centre, neighbour, weight)
+            return h
+        glob = F.silu(self.global_in(h))
+        plain = len(self.local) - len(self.reciprocal)
+        for number, local in enumerate(self.local):
+            h = local(h, v, centre, neighbour, weight)
+            if number >= plain:
+                block = self.reciprocal[number - plain]
+                glob = glob + block(h if self.source == "local" else glob, batch)
+                h = h + glob
+        return h
+
+    def pooled(self, batch: TensorBatch) -> Tensor:
+        """Mean of the atoms' features, each counted by its occupancy: ``(B, C)``."""
+        return weighted_mean(self.atom_states(batch), batch.atom_crystal, batch.num_crystals, batch.occupancies)
+
+    def forward(self, batch: TensorBatch) -> Tensor:
+        """Predict ``(B, T)`` in the (standardised) unit of the targets."""
+        out: Tensor = self.head(self.pooled(batch))
+        return out
+
+
+def count_blocks(targets: int, channels: int, blocks: int, reciprocal_blocks: int | None) -> int:
+    """How many blocks have a reciprocal part; refuses numbers that make no network."""
+    for name, value in (("channels", channels), ("blocks", blocks), ("targets", targets)):
+        if value < 1:
+            raise ArgumentError(f"{name} = {value}: must be at least 1", name=name, value=value)
+    count = blocks if reciprocal_blocks is None else reciprocal_blocks
+    if not 0 <= count <= blocks:
+        raise ArgumentError(
+            f"reciprocal_blocks = {count}: from 0 to blocks = {blocks}", name="reciprocal_blocks", value=count
+        )
+    return count
+
+
+class ReGNet(ReGNetBody):
     """ReGNet in its exact mode (``regnet_inv``): invariant to every choice that is not physics.
 
     Parameters
@@ -147,54 +236,19 @@ class ReGNet(nn.Module):
         source: str = "local",
         atom_features: str = "cgcnn92+z",
     ) -> None:
-        super().__init__()
         if neighbors not in ("radius", "nearest"):
             raise ArgumentError(f"neighbors = {neighbors!r}: one of radius, nearest", name="neighbors", value=neighbors)
-        if source not in ("local", "global"):
-            raise ArgumentError(f"source = {source!r}: one of local, global", name="source", value=source)
-        for name, value in (("channels", channels), ("blocks", blocks), ("targets", targets)):
-            if value < 1:
-                raise ArgumentError(f"{name} = {value}: must be at least 1", name=name, value=value)
-        count = blocks if reciprocal_blocks is None else reciprocal_blocks
-        if not 0 <= count <= blocks:
-            raise ArgumentError(
-                f"reciprocal_blocks = {count}: from 0 to blocks = {blocks}", name="reciprocal_blocks", value=count
-            )
+        count = count_blocks(targets, channels, blocks, reciprocal_blocks)
         edges = Radius(cutoff) if neighbors == "radius" else Nearest(k)
-        self.spec = FeatureSpec(edges=edges, reflections=Ball(d_min) if count else None)
-        self.cutoff = cutoff if neighbors == "radius" else None
-        self.source = source
-        self.embedding = AtomEmbedding(channels, atom_features)
-        self.edge_basis = Gaussians(*radial_range, num_radial)
-        self.edge_linear = nn.Linear(num_radial, channels)
-        self.local = nn.ModuleList(GatedLayer(channels) for _ in range(blocks))
-        self.global_in = nn.Linear(channels, channels) if count else None
-        self.reciprocal = nn.ModuleList(ReciprocalBlock(channels, d_min, num_reciprocal_radial) for _ in range(count))
-        self.head = nn.Sequential(nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, targets))
-
-    def atom_states(self, batch: TensorBatch) -> Tensor:
-        """Features of every atom after the last block: ``(N, C)``."""
-        edge_index, distance = batch.required("edge_index", "edge_distance")
-        centre, neighbour = edge_index
-        weight = torch.ones_like(distance) if self.cutoff is None else envelope(distance / self.cutoff)
-        weight = (weight * batch.occupancies.index_select(0, neighbour))[:, None]
-        v = F.softplus(self.edge_linear(self.edge_basis(-0.75 / distance)))
-        h = self.embedding(batch.numbers)
-        if self.global_in is None:
-            for local in self.local:
-                h = local(h, v, centre, neighbour, weight)
-            return h
-        glob = F.silu(self.global_in(h))
-        plain = len(self.local) - len(self.reciprocal)
-        for number, local in enumerate(self.local):
-            h = local(h, v, centre, neighbour, weight)
-            if number >= plain:
-                block = self.reciprocal[number - plain]
-                glob = glob + block(h if self.source == "local" else glob, batch)
-                h = h + glob
-        return h
-
-    def forward(self, batch: TensorBatch) -> Tensor:
-        """Predict ``(B, T)`` in the (standardised) unit of the targets."""
-        h = self.atom_states(batch)
-        return self.head(weighted_mean(h, batch.atom_crystal, batch.num_crystals, batch.occupancies))
+        super().__init__(
+            targets,
+            channels,
+            FeatureSpec(edges=edges, reflections=Ball(d_min) if count else None),
+            [GatedLayer(channels) for _ in range(blocks)],
+            [ReciprocalBlock(channels, d_min, num_reciprocal_radial) for _ in range(count)],
+            cutoff=cutoff if neighbors == "radius" else None,
+            num_radial=num_radial,
+            radial_range=radial_range,
+            source=source,
+            atom_features=atom_features,
+        )
