@@ -64,6 +64,8 @@ ROWS = [
     Row("composition", "exact", {"channels": 16}),
     Row("regnet", "exact", REGNET),
     Row("regnet", "exact", {**REGNET, "neighbors": "nearest", "k": 8}, lacks=("continuity",)),
+    Row("ewald", "paper", {"channels": 16, "blocks": 2, "cutoff": 5.0}),
+    Row("potnet", "paper", {"channels": 16, "blocks": 2, "num_radial": 64}),
     Row("schnet", "exact", {"channels": 16, "blocks": 2}),
     Row("schnet", "paper", {"channels": 16, "blocks": 2, "cutoff": 5.0}),
     Row("regnet", "paper", {"channels": 16, "blocks": 2, "k": 8, "num_radial": 64}),

@@ -12,6 +12,8 @@ from torch import nn
 
 from recipnet.errors import ArgumentError
 from recipnet.models.composition import Composition
+from recipnet.models.ewald_message import EwaldSchNet
+from recipnet.models.potnet import PotNet
 from recipnet.models.regnet import ReGNet
 from recipnet.models.regnet_paper import ReGNetPaper
 from recipnet.models.schnet import PaperSchNet, SchNet
@@ -37,6 +39,12 @@ class Entry:
 
 _ENTRIES = {
     "composition": Entry({"exact": Composition}, "none: the control without structure"),
+    "ewald": Entry(
+        {"paper": EwaldSchNet},
+        "Ewald message passing on SchNet, ICML 2023, arXiv 2303.04791",
+        {"paper": ("atom order", "wrapping", "origin", "rotation", "mirror")},
+    ),
+    "potnet": Entry({"paper": PotNet}, "PotNet without infinite sums, ICML 2023, arXiv 2306.10045", {"paper": STEPPED}),
     "regnet": Entry(
         {"exact": ReGNet, "paper": ReGNetPaper},
         "ReGNet (ReciNet), arXiv 2502.02748",
