@@ -30,4 +30,4 @@ def test_refusals():
     with pytest.raises(ArgumentError, match="blocks"):
         build("potnet", "paper", blocks=0)
     with pytest.raises(ArgumentError, match="no mode 'exact': paper"):
-        build("potnet")
+        build("potnet", "exact")

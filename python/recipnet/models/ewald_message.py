@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from recipnet.data.spec import FeatureSpec, Indices, Radius
 from recipnet.errors import ArgumentError
 from recipnet.models.regnet import Residual
-from recipnet.models.schnet import PaperSchNet
+from recipnet.models.schnet import SchNetPaper
 from recipnet.ops import recip_convolve
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class EwaldBlock(nn.Module):
         return out
 
 
-class EwaldSchNet(PaperSchNet):
+class EwaldSchNet(SchNetPaper):
     """SchNet as published, with an Ewald block beside each interaction: ``h <- (h + short + long) / sqrt(3)``.
 
     Parameters

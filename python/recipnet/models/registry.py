@@ -16,7 +16,7 @@ from recipnet.models.ewald_message import EwaldSchNet
 from recipnet.models.potnet import PotNet
 from recipnet.models.regnet import ReGNet
 from recipnet.models.regnet_paper import ReGNetPaper
-from recipnet.models.schnet import PaperSchNet, SchNet
+from recipnet.models.schnet import SchNetPaper, SchNet
 
 #: Changes of description that a prediction may ignore, and the absence of steps in it. "cell" is any unimodular change.
 INVARIANCES = ("atom order", "wrapping", "origin", "rotation", "mirror", "cell", "supercell", "continuity")
@@ -51,7 +51,7 @@ _ENTRIES = {
         {"paper": ("atom order", "wrapping", "origin", "rotation", "mirror")},
     ),
     "schnet": Entry(
-        {"exact": SchNet, "paper": PaperSchNet}, "SchNet, NeurIPS 2017, arXiv 1706.08566", {"paper": STEPPED}
+        {"exact": SchNet, "paper": SchNetPaper}, "SchNet, NeurIPS 2017, arXiv 1706.08566", {"paper": STEPPED}
     ),
 }
 

@@ -106,7 +106,7 @@ class SchNet(nn.Module):
         return weighted_mean(values, batch.atom_crystal, batch.num_crystals, batch.occupancies)
 
 
-class PaperSchNet(SchNet):
+class SchNetPaper(SchNet):
     """SchNet as published: every neighbour within the cut-off counts in full, so one that crosses it is a jump.
 
     Parameters
