@@ -34,8 +34,8 @@ def half_box(box: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
     >>> half_box((0, 1, 1))
     ((0, 0, 1), (0, 1, -1), (0, 1, 0), (0, 1, 1))
     """
-    sides = (range(-n, n + 1) for n in box)
-    return tuple(triple for triple in product(*sides) if triple > (0, 0, 0))
+    first, second, third = (range(-n, n + 1) for n in box)
+    return tuple(triple for triple in product(first, second, third) if triple > (0, 0, 0))
 
 
 class EwaldBlock(nn.Module):

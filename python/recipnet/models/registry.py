@@ -16,7 +16,7 @@ from recipnet.models.ewald_message import EwaldSchNet
 from recipnet.models.potnet import PotNet
 from recipnet.models.regnet import ReGNet
 from recipnet.models.regnet_paper import ReGNetPaper
-from recipnet.models.schnet import SchNetPaper, SchNet
+from recipnet.models.schnet import SchNet, SchNetPaper
 
 #: Changes of description that a prediction may ignore, and the absence of steps in it. "cell" is any unimodular change.
 INVARIANCES = ("atom order", "wrapping", "origin", "rotation", "mirror", "cell", "supercell", "continuity")
