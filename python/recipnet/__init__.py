@@ -23,6 +23,8 @@ from recipnet.sample import sample
 from recipnet.symmetry import Operations, SpaceGroup
 from recipnet.symmetry.cells import niggli
 from recipnet.symmetry.search import SymmetryResult, find_symmetry
+from recipnet.triplets import Triplets, triplets
+from recipnet.voronoi import VoronoiVectors, voronoi_vectors
 
 __all__ = [
     "Crystal",
@@ -35,6 +37,8 @@ __all__ = [
     "Reflections",
     "SpaceGroup",
     "SymmetryResult",
+    "Triplets",
+    "VoronoiVectors",
     "__version__",
     "cif",
     "errors",
@@ -51,6 +55,8 @@ __all__ = [
     "reflections",
     "sample",
     "stream",
+    "triplets",
+    "voronoi_vectors",
     "write",
 ]
 

@@ -42,6 +42,12 @@ def nearest_neighbors(
     threads: int | None,
     single: bool,
 ) -> tuple[_Longs, _Ints, _Reals, _Reals, _Longs, _Longs]: ...
+def triplets(
+    vectors: _Reals, edge_offsets: _Longs, atom_offsets: _Longs, max_triplets: int, threads: int | None
+) -> tuple[_Longs, _Reals, _Longs]: ...
+def voronoi_vectors(
+    lattices: _Floats, tol: float, threads: int | None, single: bool
+) -> tuple[_Ints, _Reals, _Reals, _Reals, _Longs]: ...
 def reflections(
     lattices: _Floats,
     d_min: float,

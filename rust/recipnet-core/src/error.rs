@@ -204,3 +204,16 @@ pub struct WriteError {
     /// The offending value as text.
     pub value: Option<String>,
 }
+
+/// Require a length from 0 to 1000 angstrom, zero included.
+pub(crate) fn check_tolerance(name: &'static str, value: f64) -> Result<()> {
+    if (0.0..=1e3).contains(&value) {
+        return Ok(());
+    }
+    Err(ArgumentError {
+        name,
+        value: value.to_string(),
+        message: "must be a number from 0 to 1000 angstrom".into(),
+    }
+    .into())
+}

@@ -1,8 +1,10 @@
 //! One checked unit cell: rows a, b, c in angstrom, `cart = frac @ rows`.
 
 mod reduction;
+mod voronoi;
 
 pub use reduction::{Reduction, reduce};
+pub use voronoi::{VoronoiVectors, voronoi_vectors};
 
 use crate::error::{CrystalError, Result};
 use crate::math::{Mat3, Vec3, cross, det, dot, norm};

@@ -176,6 +176,10 @@ pub trait Real: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 'st
     /// Nearest value of this type.
     fn from_f64(x: f64) -> Self;
 
+    /// The same number in double precision.
+    #[must_use]
+    fn to_f64(self) -> f64;
+
     /// `wrap(x)` in this type, still in `[0, 1)` after rounding.
     #[must_use]
     fn wrapped(x: f64) -> Self;
@@ -188,6 +192,11 @@ impl Real for f64 {
     }
 
     #[inline]
+    fn to_f64(self) -> f64 {
+        self
+    }
+
+    #[inline]
     fn wrapped(x: f64) -> Self {
         wrap(x)
     }
@@ -197,6 +206,11 @@ impl Real for f32 {
     #[inline]
     fn from_f64(x: f64) -> Self {
         x as f32
+    }
+
+    #[inline]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
     }
 
     #[inline]

@@ -5,7 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use recipnet_core::batch::check_lattices;
 use recipnet_core::error::{Error, Result};
-use recipnet_core::math::Real;
+use recipnet_core::lattice;
+use recipnet_core::math::{Mat3, Real};
 use recipnet_core::neighbors::{self, Edges, NearestOptions, RadiusOptions};
 use recipnet_core::parallel;
 use recipnet_core::reciprocal::{self, Details, Indices, OperationsView, Order, ReflectionOptions};
@@ -127,6 +128,90 @@ pub fn nearest<'py>(
     }
 }
 
+/// `(index, angle, offsets)`.
+fn triplets_of<'py, T: Real + Element>(
+    vectors: &PyReadonlyArray2<'py, T>,
+    (edge_offsets, atom_offsets): (&PyReadonlyArray1<'py, i64>, &PyReadonlyArray1<'py, i64>),
+    max_triplets: u64,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let py = vectors.py();
+    let rows = rows("vector", vectors)?;
+    let (edge_offsets, atom_offsets) = (slice("offsets", edge_offsets)?, slice("atom_offsets", atom_offsets)?);
+    let found = compute(py, || {
+        neighbors::triplets(rows, edge_offsets, atom_offsets, max_triplets, threads)
+    })?;
+    (
+        halves(py, found.index)?,
+        vector(py, found.angle),
+        vector(py, found.offsets),
+    )
+        .into_pyobject(py)
+}
+
+/// Pairs of edges that share their centre; see `recipnet.triplets`.
+#[pyfunction]
+#[pyo3(signature = (vectors, edge_offsets, atom_offsets, max_triplets, threads))]
+#[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
+pub fn triplets<'py>(
+    vectors: &Bound<'py, PyAny>,
+    edge_offsets: PyReadonlyArray1<'py, i64>,
+    atom_offsets: PyReadonlyArray1<'py, i64>,
+    max_triplets: u64,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let offsets = (&edge_offsets, &atom_offsets);
+    if let Ok(single) = vectors.extract::<PyReadonlyArray2<'py, f32>>() {
+        triplets_of(&single, offsets, max_triplets, threads)
+    } else {
+        triplets_of(
+            &vectors.extract::<PyReadonlyArray2<'py, f64>>()?,
+            offsets,
+            max_triplets,
+            threads,
+        )
+    }
+}
+
+/// `(index, vector, length, area, offsets)`.
+fn voronoi_tuple<'py, T: Real + Element>(
+    py: Python<'py>,
+    cells: &[Mat3],
+    tol: f64,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let found = compute(py, || {
+        lattice::voronoi_vectors::<T>(&check_lattices(cells)?, tol, threads)
+    })?;
+    (
+        table(py, found.index)?,
+        table(py, found.vector)?,
+        vector(py, found.length),
+        vector(py, found.area),
+        vector(py, found.offsets),
+    )
+        .into_pyobject(py)
+}
+
+/// Strictly relevant lattice vectors; see `recipnet.voronoi_vectors`.
+#[pyfunction]
+#[pyo3(signature = (lattices, tol, threads, single))]
+#[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
+pub fn voronoi_vectors<'py>(
+    py: Python<'py>,
+    lattices: PyReadonlyArray3<'py, f64>,
+    tol: f64,
+    threads: Option<usize>,
+    single: bool,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let cells = matrices("lattices", &lattices)?;
+    if single {
+        voronoi_tuple::<f32>(py, cells, tol, threads)
+    } else {
+        voronoi_tuple::<f64>(py, cells, tol, threads)
+    }
+}
+
 type OperationsArrays<'py> = (PyReadonlyArray3<'py, i8>, PyReadonlyArray2<'py, i16>, i32);
 
 fn operations_views<'a>(operations: &'a [Option<OperationsArrays<'_>>]) -> PyResult<Vec<Option<OperationsView<'a>>>> {
@@ -242,6 +327,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     parallel::remember_process();
     module.add_function(wrap_pyfunction!(radius, module)?)?;
     module.add_function(wrap_pyfunction!(nearest, module)?)?;
+    module.add_function(wrap_pyfunction!(triplets, module)?)?;
+    module.add_function(wrap_pyfunction!(voronoi_vectors, module)?)?;
     module.add_function(wrap_pyfunction!(reflections, module)?)?;
     module.add_function(wrap_pyfunction!(reflection_details, module)?)?;
     module.add_function(wrap_pyfunction!(num_threads, module)?)?;

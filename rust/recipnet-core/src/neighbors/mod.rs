@@ -12,12 +12,14 @@ mod pairs;
 mod plan;
 mod radius;
 mod symmetrize;
+mod triplets;
 
 pub use crate::order::TIE_GAP;
 pub use cell::DISTANCE_SLACK;
 pub use edges::Edges;
 pub use nearest::{NearestMode, NearestOptions, nearest_neighbors};
 pub use radius::{RadiusOptions, neighbors};
+pub use triplets::{Triplets, triplets};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::pairs::{List, Pairs};
 use super::plan::{Budget, Plan, Stretch, ball, load};
 use super::symmetrize::symmetrize;
 use crate::batch::BatchView;
-use crate::error::{ArgumentError, Result};
+use crate::error::{ArgumentError, Result, check_tolerance};
 use crate::math::Real;
 use crate::order::Sorter;
 use crate::parallel;
@@ -85,18 +85,15 @@ pub fn nearest_neighbors<T: Real>(
     options: &NearestOptions,
     threads: Option<usize>,
 ) -> Result<Edges<T>> {
-    let refuse = |name, value: String, message: &str| ArgumentError {
-        name,
-        value,
-        message: message.into(),
-    };
     if options.k == 0 {
-        return Err(refuse("k", "0".into(), "must be at least 1").into());
+        return Err(ArgumentError {
+            name: "k",
+            value: "0".into(),
+            message: "must be at least 1".into(),
+        }
+        .into());
     }
-    if !(0.0..=1e3).contains(&options.shell_tol) {
-        let value = options.shell_tol.to_string();
-        return Err(refuse("shell_tol", value, "must be a number from 0 to 1000 angstrom").into());
-    }
+    check_tolerance("shell_tol", options.shell_tol)?;
     let expected = options.k as f64 * batch.num_atoms() as f64;
     let what = format!("nearest_neighbors with k = {}", options.k);
     let budget = Budget::new(options.max_edges, expected, what.clone());
