@@ -82,11 +82,11 @@ def twin(lattice: np.ndarray) -> set[tuple[int, ...]]:
 
 def test_random_lattices_equal_brute_force() -> None:
     rng = np.random.default_rng(3)
-    for _ in range(25):
-        lattice = rng.normal(size=(3, 3)) * 3
-        if abs(np.linalg.det(lattice)) > 8 and 1 / np.linalg.norm(np.linalg.inv(lattice), axis=0).max() > 0.8:
-            found = vectors_of(lattice, tol=0)
-            assert {tuple(row) for row in found.index.tolist()} == twin(lattice)
+    for _ in range(20):
+        # Not sheared much: the twin looks at coefficients up to 3.
+        lattice = np.diag(rng.uniform(3, 6, size=3)) + rng.normal(size=(3, 3))
+        found = vectors_of(lattice, tol=0)
+        assert {tuple(row) for row in found.index.tolist()} == twin(lattice)
 
 
 def test_storage_noise_adds_no_facets() -> None:
