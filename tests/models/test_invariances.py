@@ -60,8 +60,16 @@ class Row:
 
 
 REGNET = {"channels": 16, "blocks": 2, "num_radial": 64, "num_reciprocal_radial": 16, "d_min": 1.6}
+PRDNET = {
+    "channels": 16, "layers": 2, "heads": 2, "num_radial": 32, "num_angle_radial": 6, "form_factors": 8, "shells": 8,
+    "d_min": 1.6,
+}  # fmt: skip
 ROWS = [
     Row("composition", "exact", {"channels": 16}),
+    Row("prdnet", "exact", PRDNET),
+    Row("prdnet", "exact", {**PRDNET, "level": "set"}),
+    Row("prdnet", "exact", {**PRDNET, "level": "pairs", "d_pairs": 2.0}),
+    Row("prdnet", "exact", {**PRDNET, "neighbors": "nearest", "k": 8}, lacks=("continuity",)),
     Row("regnet", "exact", REGNET),
     Row("regnet", "exact", {**REGNET, "neighbors": "nearest", "k": 8}, lacks=("continuity",)),
     Row("ewald", "paper", {"channels": 16, "blocks": 2, "cutoff": 5.0}),

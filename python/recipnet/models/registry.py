@@ -14,6 +14,7 @@ from recipnet.errors import ArgumentError
 from recipnet.models.composition import Composition
 from recipnet.models.ewald_message import EwaldSchNet
 from recipnet.models.potnet import PotNet
+from recipnet.models.prdnet import PRDNet
 from recipnet.models.regnet import ReGNet
 from recipnet.models.regnet_paper import ReGNetPaper
 from recipnet.models.schnet import SchNet, SchNetPaper
@@ -45,6 +46,7 @@ _ENTRIES = {
         {"paper": ("atom order", "wrapping", "origin", "rotation", "mirror")},
     ),
     "potnet": Entry({"paper": PotNet}, "PotNet without infinite sums, ICML 2023, arXiv 2306.10045", {"paper": STEPPED}),
+    "prdnet": Entry({"exact": PRDNet}, "Beyond Structure (PRDNet), arXiv 2509.21778"),
     "regnet": Entry(
         {"exact": ReGNet, "paper": ReGNetPaper},
         "ReGNet (ReciNet), arXiv 2502.02748",

@@ -40,3 +40,33 @@ def weighted_mean(values: Tensor, index: Tensor, count: int, weights: Tensor) ->
     """
     total = segment_sum(weights[:, None], index, count).clamp_min(torch.finfo(values.dtype).tiny)
     return segment_sum(values * weights[:, None], index, count) / total
+
+
+def segment_outer(left: Tensor, right: Tensor, index: Tensor, count: int) -> Tensor:
+    """Sum of outer products of rows by segment, ``out[s, a, b] = sum_(h in s) left[h, a] right[h, b]``.
+
+    One batched matrix product over segments that are filled up with zeros to the longest: the outer products are
+    never written down.
+
+    Parameters
+    ----------
+    left, right : Tensor, shape (H, A), (H, B)
+    index : Tensor, shape (H,), int64
+        Segment of each row, not falling.
+    count : int
+        Number of segments; an empty one gives zeros.
+
+    Returns
+    -------
+    Tensor, shape (count, A, B)
+    """
+    sizes = torch.bincount(index, minlength=count)
+    longest = int(sizes.max()) if index.shape[0] else 0
+    starts = sizes.cumsum(0) - sizes
+    place = torch.arange(index.shape[0], device=index.device) + (index * longest - starts.index_select(0, index))
+
+    def filled(values: Tensor) -> Tensor:
+        out = values.new_zeros((count * longest, values.shape[1]))
+        return out.index_copy(0, place, values).view(count, longest, values.shape[1])
+
+    return filled(left).transpose(1, 2) @ filled(right)

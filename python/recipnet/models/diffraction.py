@@ -1,0 +1,144 @@
+"""The diffraction stream of PRDNet, exact: intensities of learned pseudo-particles, summed over a ball."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from recipnet.errors import ArgumentError
+from recipnet.models.radial import Gaussians, envelope
+from recipnet.models.segments import segment_outer, segment_sum
+from recipnet.models.triples import closed_triples
+from recipnet.ops import recip_forward
+
+if TYPE_CHECKING:
+    from recipnet.data import TensorBatch
+
+LEVELS = ("powder", "set", "pairs")
+
+
+class Diffraction(nn.Module):
+    r"""Features of a crystal from its squared structure factors.
+
+    Form factors are separable, ``f_i(G) = a_i phi(|G|)`` with ``a_i = W h_i``: they know the species, its environment
+    and the length of G. With N atoms in the cell,
+
+    .. math::
+        F(\mathbf G) = \frac{\varphi(|\mathbf G|)}{N} \sum_i a_i e^{i \mathbf G \cdot \mathbf p_i}, \qquad
+        I = |F|^2, \qquad \varphi(G) = u(G / G_{max})\, \mathrm{MLP}(\mathrm{RBF}(G)).
+
+    The sums over reflections are plain: in a larger cell of the same crystal F is the same at the old reflections and
+    zero at the new ones, so a sum stays what it was where a mean would not.
+
+    Parameters
+    ----------
+    channels : int
+        Width of the atoms and of the result.
+    d_min : float
+        Angstrom; the ball is ``0 < |G| <= 2 pi / d_min``, one of each opposite pair.
+    form_factors : int
+        Number P of pseudo-particles.
+    level : {"powder", "set", "pairs"}
+        ``"powder"``: sums of I weighted by Gaussians of |G|, as powder lines. ``"set"``: a network sees every
+        reflection by itself, gated by its intensity. ``"pairs"``: ``"powder"`` and sums of the triple products
+        ``Re[F(G1) F(G2) F(-G1-G2)]``, which see phases and yet no origin.
+    shells : int
+        Gaussians of |G| that the powder sums are weighted with.
+    num_radial : int
+        Gaussians that span phi.
+    d_pairs : float
+        Angstrom; for ``"pairs"``: all three reflections of a triple have ``d >= d_pairs``.
+    hidden : int, optional
+        Width between the sums and the result; twice ``channels`` by default.
+    dropout : float
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        d_min: float,
+        form_factors: int = 64,
+        level: str = "powder",
+        shells: int = 24,
+        num_radial: int = 32,
+        d_pairs: float = 3.0,
+        hidden: int | None = None,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if level not in LEVELS:
+            raise ArgumentError(f"level = {level!r}: one of {', '.join(LEVELS)}", name="level", value=level)
+        if level == "pairs" and d_pairs < d_min:
+            message = f"d_pairs = {d_pairs}: must be at least d_min = {d_min:g}, the edge of the ball of reflections"
+            raise ArgumentError(message, name="d_pairs", value=d_pairs)
+        hidden = 2 * channels if hidden is None else hidden
+        self.level = level
+        self.q_max = 2.0 * math.pi / d_min
+        self.amplitude = nn.Linear(channels, form_factors)
+        self.radial = Gaussians(0.0, self.q_max, num_radial)
+        self.profile = nn.Sequential(
+            nn.Linear(num_radial, form_factors), nn.SiLU(), nn.Linear(form_factors, form_factors)
+        )
+        if level == "set":
+            width = form_factors + num_radial
+            self.each = nn.Sequential(nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, channels))
+            return
+        self.shells = Gaussians(0.0, self.q_max, shells)
+        self.log_scale = nn.Parameter(torch.zeros(shells, form_factors))
+        width = shells * form_factors
+        if level == "pairs":
+            self.q_pairs = 2.0 * math.pi / d_pairs
+            self.d_pairs = d_pairs
+            self.pair_shells = Gaussians(0.0, self.q_pairs, shells)
+            self.pair_log_scale = nn.Parameter(torch.zeros(shells, form_factors))
+            width *= 2
+        self.dense = nn.Sequential(
+            nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, channels)
+        )
+
+    def structure_factors(self, h: Tensor, batch: TensorBatch) -> tuple[Tensor, Tensor]:
+        """``F / phi`` and ``phi``, both (H, P): the atoms' part, complex, and the profile, real."""
+        hkl, hkl_offsets, inverse_d = batch.required("hkl", "hkl_offsets", "inverse_d")
+        amplitude = self.amplitude(h) * batch.occupancies[:, None]
+        atoms = segment_sum(batch.occupancies[:, None], batch.atom_crystal, batch.num_crystals)
+        total = recip_forward(amplitude, batch.frac, hkl, batch.atom_offsets, hkl_offsets)
+        q = inverse_d * (2.0 * math.pi)
+        profile = self.profile(self.radial(q)) * envelope(q / self.q_max)[:, None]
+        return total / atoms.index_select(0, batch.hkl_crystal), profile
+
+    def forward(self, h: Tensor, batch: TensorBatch) -> Tensor:
+        """``(N, C) -> (B, C)``."""
+        factors, profile = self.structure_factors(h, batch)
+        (inverse_d,) = batch.required("inverse_d")
+        q = inverse_d * (2.0 * math.pi)
+        intensity = (factors.real.square() + factors.imag.square()) * profile.square()
+        if self.level == "set":
+            strength = intensity.sum(1, keepdim=True)
+            gate = strength / (1.0 + strength)
+            seen = self.each(torch.cat([torch.log1p(intensity), self.radial(q)], dim=1))
+            return segment_sum(gate * seen, batch.hkl_crystal, batch.num_crystals)
+        sums = segment_outer(self.shells(q), intensity, batch.hkl_crystal, batch.num_crystals)
+        features = torch.log1p(sums * self.log_scale.exp()).flatten(1)
+        if self.level == "pairs":
+            features = torch.cat([features, self.triple_sums(factors, q, batch)], dim=1)
+        out: Tensor = self.dense(features)
+        return out
+
+    def triple_sums(self, factors: Tensor, q: Tensor, batch: TensorBatch) -> Tensor:
+        """Sums of ``Re[F1 F2 F3]`` over closed triples, by their mean length: ``(B, shells P)``."""
+        triples = closed_triples(batch, self.d_pairs)
+        # a small ball of its own, with the same profile ending at its edge
+        ends = self.profile(self.radial(q)) * envelope(q / self.q_pairs)[:, None]
+        product, length = None, torch.zeros((), dtype=q.dtype, device=q.device)
+        for row, opposite in zip(triples.rows, triples.opposite, strict=True):
+            factor = factors.index_select(0, row)
+            factor = torch.where(opposite[:, None], factor.conj(), factor) * ends.index_select(0, row)
+            product = factor if product is None else product * factor
+            length = length + q.index_select(0, row) / 3.0
+        assert product is not None
+        sums = segment_outer(self.pair_shells(length), product.real, triples.crystal, batch.num_crystals)
+        return torch.asinh(sums * self.pair_log_scale.exp()).flatten(1)
