@@ -24,6 +24,13 @@ def random_crystals(count: int = 4, seed: int = 0) -> list[Crystal]:
     return out
 
 
+def tied_crystal() -> Crystal:
+    """Layers of copper and gold on a simple cubic lattice, two atoms of each: the twelve second neighbours of an atom
+    are of both kinds, so a list that is cut after twelve neighbours must choose."""
+    frac = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.5], [0.5, 0.0, 0.0], [0.5, 0.0, 0.5]])
+    return Crystal(np.diag([5.4, 2.7, 5.4]), np.array([29, 79, 29, 79], np.uint8), frac)
+
+
 def shortest(lattice: Floats, frac: Floats) -> float:
     """Shortest distance between two atoms or an atom and its image."""
     shifts = np.mgrid[-1:2, -1:2, -1:2].reshape(3, -1).T

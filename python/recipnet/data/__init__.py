@@ -9,7 +9,7 @@ from recipnet.data.flat import MiniBatch
 from recipnet.data.loader import Loader
 from recipnet.data.report import DataReport
 from recipnet.data.sources import embedded, load_dataset
-from recipnet.data.spec import Ball, FeatureSpec, IndexBox, Indices, Nearest, Radius
+from recipnet.data.spec import Ball, FeatureSpec, FirstNearest, IndexBox, Indices, Nearest, Radius
 from recipnet.data.splits import SPLITS, formula_split, split_hash
 from recipnet.data.targets import TargetTable, read_targets
 
@@ -20,6 +20,7 @@ __all__ = [
     "CrystalDataset",
     "DataReport",
     "FeatureSpec",
+    "FirstNearest",
     "IndexBox",
     "Indices",
     "Loader",

@@ -36,6 +36,9 @@ class TensorBatch:
     edge_vector : (E, 3), angstrom
     edge_distance : (E,), angstrom
     edge_offsets : (B + 1,) int64
+    lattice_edge_index : (2, L) int64
+        Both rows the same atom; rising.
+    lattice_edge_vector : (L, 3), angstrom
     hkl : (H, 3) int32
         One of each Friedel pair.
     hkl_offsets : (B + 1,) int64
@@ -57,6 +60,8 @@ class TensorBatch:
     edge_vector: Tensor | None = None
     edge_distance: Tensor | None = None
     edge_offsets: Tensor | None = None
+    lattice_edge_index: Tensor | None = None
+    lattice_edge_vector: Tensor | None = None
     hkl: Tensor | None = None
     hkl_offsets: Tensor | None = None
     inverse_d: Tensor | None = None

@@ -15,9 +15,11 @@ from recipnet import _core
 from recipnet.batch import CrystalBatch, Crystals, as_batch
 from recipnet.crystal import Crystal
 from recipnet.data.batch import TensorBatch
+from recipnet.data.first_nearest import first_nearest
 from recipnet.data.fixed import fixed_reflections
 from recipnet.data.flat import FlatCrystals, MiniBatch
-from recipnet.data.spec import Ball, FeatureSpec, IndexBox
+from recipnet.data.lattice_edges import given_edges
+from recipnet.data.spec import Ball, FeatureSpec, FirstNearest, IndexBox, Nearest
 from recipnet.errors import ArgumentError, DataError, RecipnetError
 
 DTYPES = (torch.float32, torch.float64)
@@ -90,6 +92,11 @@ def collate(
     if spec.reflections is not None and not isinstance(spec.reflections, Ball):
         reduced = isinstance(spec.reflections, IndexBox) and spec.reflections.reduced
         arrays |= fixed_reflections(spec.reflections.triples(), flat.lattices, real, max_reflections, reduced=reduced)
+    if isinstance(spec.edges, FirstNearest):
+        arrays |= first_nearest(arrays, spec.edges.k, spec.edges.radius)
+    if spec.lattice_edges is not None:
+        k = spec.edges.k if isinstance(spec.edges, Nearest) else 0
+        arrays |= given_edges(arrays, flat.lattices, k, real)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
     if labels is not None and mask is not None:
         tensors["targets"] = torch.from_numpy(labels.astype(real))

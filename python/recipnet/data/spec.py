@@ -22,6 +22,7 @@ import numpy.typing as npt
 from recipnet.errors import ArgumentError
 
 EDGE_MODES = ("directed", "union", "mutual", "paper", "paper_canonical")
+LATTICE_EDGES = ("given6",)
 
 
 def _positive(name: str, value: Any) -> float:
@@ -77,6 +78,28 @@ class Nearest:
     def core(self) -> tuple[Any, ...]:
         """The argument that the core takes."""
         return (self.kind, self.k, self.shell_tol, self.edges)
+
+
+@dataclass(frozen=True)
+class FirstNearest:
+    """Per atom exactly ``k`` neighbours, the first of those within ``radius`` (angstrom) by distance: CGCNN's graph.
+
+    Ties are cut where the k-th place falls (in order of atom, then cell), so what an atom sees depends on the order of
+    atoms. What is missing to ``k`` within the radius is filled with edges to the first atom of the crystal, at distance
+    ``radius + 1`` and with a vector of zeros.
+    """
+
+    k: int
+    radius: float = 8.0
+    kind: ClassVar[str] = "first_nearest"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", Nearest(self.k).k)
+        object.__setattr__(self, "radius", _positive("radius", self.radius))
+
+    def core(self) -> tuple[Any, ...]:
+        """The argument that the core takes: a list that begins with these neighbours."""
+        return Nearest(self.k, shell_tol=1e-8).core()  # above rounding, so that ties are sorted before they are cut
 
 
 @dataclass(frozen=True)
@@ -173,7 +196,11 @@ class IndexBox:
         return cube
 
 
-_EDGES: dict[str, type[Radius] | type[Nearest]] = {Radius.kind: Radius, Nearest.kind: Nearest}
+_EDGES: dict[str, type[Radius] | type[Nearest] | type[FirstNearest]] = {
+    Radius.kind: Radius,
+    Nearest.kind: Nearest,
+    FirstNearest.kind: FirstNearest,
+}
 _REFLECTIONS: dict[str, type[Ball] | type[Indices] | type[IndexBox]] = {
     Ball.kind: Ball,
     Indices.kind: Indices,
@@ -188,12 +215,16 @@ class FeatureSpec:
     Parameters
     ----------
     edges
-        ``Radius(cutoff)`` or ``Nearest(k)``; None: no edges.
+        ``Radius(cutoff)``, ``Nearest(k)`` or ``FirstNearest(k)``; None: no edges.
+    lattice_edges
+        Edges from every atom to images of itself, whatever their length: ``"given6"``, plus and minus b, c, a, b + c,
+        a + c, a + b of the given cell as far as they are no edges already (see :func:`given_edges`); None: none.
     reflections
         ``Ball(d_min)``, ``Indices(((1, 0, 0), ...))`` or ``IndexBox(m)``; None: no reflections.
     """
 
-    edges: Radius | Nearest | None = None
+    edges: Radius | Nearest | FirstNearest | None = None
+    lattice_edges: str | None = None
     reflections: Ball | Indices | IndexBox | None = None
 
     def __post_init__(self) -> None:
@@ -202,11 +233,18 @@ class FeatureSpec:
                 ways = ", ".join(cls.__name__ for cls in known.values())
                 message = f"{name} = {value!r}: must be one of {ways}, or None"
                 raise ArgumentError(message, name=name, value=value)
+        if self.lattice_edges is not None and self.lattice_edges not in LATTICE_EDGES:
+            message = f"lattice_edges = {self.lattice_edges!r}: must be one of {', '.join(LATTICE_EDGES)}, or None"
+            raise ArgumentError(message, name="lattice_edges", value=self.lattice_edges)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary for JSON and TOML; features that are not asked for are left out."""
         parts = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: {"kind": part.kind, **_plain(asdict(part))} for name, part in parts if part is not None}
+        return {
+            name: part if isinstance(part, str) else {"kind": part.kind, **_plain(asdict(part))}
+            for name, part in parts
+            if part is not None
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FeatureSpec:
@@ -221,7 +259,11 @@ class FeatureSpec:
         if unknown:
             message = f"{unknown[0]}: no such feature in this version of recipnet"
             raise ArgumentError(message, name=unknown[0], value=data[unknown[0]])
-        return cls(edges=_part(data, "edges", _EDGES), reflections=_part(data, "reflections", _REFLECTIONS))
+        return cls(
+            edges=_part(data, "edges", _EDGES),
+            lattice_edges=data.get("lattice_edges"),
+            reflections=_part(data, "reflections", _REFLECTIONS),
+        )
 
 
 def _plain(value: Any) -> Any:

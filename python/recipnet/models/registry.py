@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from recipnet.errors import ArgumentError
+from recipnet.models.cgcnn import CGCNN
 from recipnet.models.composition import Composition
 from recipnet.models.ewald_message import EwaldSchNet
 from recipnet.models.potnet import PotNet
@@ -39,6 +40,11 @@ class Entry:
 
 
 _ENTRIES = {
+    "cgcnn": Entry(
+        {"paper": CGCNN},
+        "CGCNN, Phys. Rev. Lett. 120, 145301 (2018), arXiv 1710.10324",
+        {"paper": ("wrapping", "origin", "rotation", "mirror", "cell")},
+    ),
     "composition": Entry({"exact": Composition}, "none: the control without structure"),
     "ewald": Entry(
         {"paper": EwaldSchNet},
