@@ -75,6 +75,8 @@ ROWS = [
     Row("regnet", "exact", {**REGNET, "neighbors": "nearest", "k": 8}, lacks=("continuity",)),
     Row("cgcnn", "paper", {"channels": 16, "blocks": 2}, ties=True),
     Row("ewald", "paper", {"channels": 16, "blocks": 2, "cutoff": 5.0}),
+    Row("matformer", "paper", {"channels": 8, "blocks": 2, "num_radial": 32}),
+    Row("megnet", "paper", {"channels": 16, "blocks": 2}),
     Row("potnet", "paper", {"channels": 16, "blocks": 2, "num_radial": 64}),
     Row("schnet", "exact", {"channels": 16, "blocks": 2}),
     Row("schnet", "paper", {"channels": 16, "blocks": 2, "cutoff": 5.0}),

@@ -14,6 +14,8 @@ from recipnet.errors import ArgumentError
 from recipnet.models.cgcnn import CGCNN
 from recipnet.models.composition import Composition
 from recipnet.models.ewald_message import EwaldSchNet
+from recipnet.models.matformer import Matformer
+from recipnet.models.megnet import MEGNet
 from recipnet.models.potnet import PotNet
 from recipnet.models.prdnet import PRDNet
 from recipnet.models.regnet import ReGNet
@@ -51,6 +53,12 @@ _ENTRIES = {
         "Ewald message passing on SchNet, ICML 2023, arXiv 2303.04791",
         {"paper": ("atom order", "wrapping", "origin", "rotation", "mirror")},
     ),
+    "matformer": Entry(
+        {"paper": Matformer},
+        "Matformer, NeurIPS 2022, arXiv 2209.11807",
+        {"paper": ("atom order", "wrapping", "origin", "rotation", "mirror")},
+    ),
+    "megnet": Entry({"paper": MEGNet}, "MEGNet, Chem. Mater. 31, 3564 (2019), arXiv 1812.05055", {"paper": STEPPED}),
     "potnet": Entry({"paper": PotNet}, "PotNet without infinite sums, ICML 2023, arXiv 2306.10045", {"paper": STEPPED}),
     "prdnet": Entry({"exact": PRDNet}, "Beyond Structure (PRDNet), arXiv 2509.21778"),
     "regnet": Entry(
