@@ -88,7 +88,7 @@ def test_unknown_keys_are_errors_with_a_suggestion(override, suggestion):
         "training.lr=nan",
         "training.loss=l3",
         "training.ema=1",
-        "data.task=classification",
+        "data.task=ranking",
         "data.target_names=3",
         "training.seed=4294967296",
     ],

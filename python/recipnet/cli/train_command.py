@@ -97,15 +97,5 @@ def _explain_stop(stop: Any) -> None:
 
 
 def report(result: Any) -> None:
-    """Print errors with units, the time, and where the files are."""
-    for label, table in (("test", result.metrics), ("composition alone,", result.baseline)):
-        for name, values in table.items():
-            unit = f" {values['unit']}" if values["unit"] else ""
-            print(
-                f"{label} {name}: MAE {values['mae']:.4f}{unit}, MAD {values['mad']:.4f}{unit}, "
-                f"MAD/MAE {values['ratio']:.2f}, RMSE {values['rmse']:.4f}{unit}, {values['count']} crystals"
-            )
-    if not result.metrics:
-        print("no test crystals in this split")
-    print(f"time {result.seconds:.0f} s, weights of epoch {result.epoch}")
-    print(f"files in {result.folder}", flush=True)
+    """Print what came out, the time, and where the files are."""
+    print("\n".join(result.lines()), flush=True)

@@ -17,7 +17,18 @@ from recipnet.data.dataset import CrystalDataset
 from recipnet.data.flat import FlatCrystals
 from recipnet.data.report import DataReport, Refusals
 from recipnet.data.splits import file_split, formula_split, normalise, reduced_formulas
-from recipnet.data.targets import BAD_LABEL, TRANSFORMS, TargetTable, check_units, log10, read_targets, transformed_unit
+from recipnet.data.targets import (
+    BAD_LABEL,
+    TASKS,
+    TRANSFORMS,
+    TargetTable,
+    check_units,
+    classes,
+    is_zero,
+    log10,
+    read_targets,
+    transformed_unit,
+)
 from recipnet.errors import ArgumentError, DataError
 from recipnet.io.read import read_many
 
@@ -36,6 +47,7 @@ def load_dataset(
     on_error: str = "raise",
     transform: str = "none",
     disorder: str = "error",
+    task: str = "regression",
     threads: int | None = None,
 ) -> CrystalDataset:
     """Read structures and labels, join them by id, and cut them into train, val and test.
@@ -57,9 +69,12 @@ def load_dataset(
         For an unreadable structure, a bad label, an id on one side only, a label that ``transform`` cannot take and a
         disordered crystal: ``"raise"``, or ``"skip"``: leave it out and count it, or ``"collect"``: also keep a record.
     transform
-        ``"none"`` or ``"log10"``; units become those of the transformed label.
+        ``"none"``, ``"log10"`` or ``"is_zero"`` (1 where the label is 0, else 0); units become those of the transformed
+        label.
     disorder
         ``"error"`` refuses crystals with mixed or partly filled sites or unknown elements; ``"allow"`` takes them.
+    task
+        ``"regression"``, or ``"classification"``: labels, once transformed, are 0 or 1.
     threads
         For reading.
 
@@ -73,7 +88,8 @@ def load_dataset(
     DataError, ReadError, ArgumentError
         What does not fit, with its place.
     """
-    for name, value, known in (("transform", transform, TRANSFORMS), ("disorder", disorder, DISORDER)):
+    choices = (("transform", transform, TRANSFORMS), ("disorder", disorder, DISORDER), ("task", task, TASKS))
+    for name, value, known in choices:
         if value not in known:
             message = f"{name} = {value!r}: must be one of {', '.join(known)}"
             raise ArgumentError(message, name=name, value=value)
@@ -91,6 +107,10 @@ def load_dataset(
         raise DataError(message, path=str(path))
     if transform == "log10":
         table = log10(table, refusals)
+    elif transform == "is_zero":
+        table = is_zero(table)
+    if task == "classification":
+        table = classes(table, refusals)
     names = table.names
     units = check_units(names, tuple(units) or stated)
     batch, read = read_many(path, on_error=on_error, threads=threads)

@@ -15,10 +15,12 @@ import numpy.typing as npt
 from recipnet.data.report import Refusals
 from recipnet.errors import DataError
 
-TRANSFORMS = ("none", "log10")
+TRANSFORMS = ("none", "log10", "is_zero")
+TASKS = ("regression", "classification")
 MISSING = ("", "null")
 BAD_LABEL = "label that is no number"
 NO_LOGARITHM = "label that has no logarithm"
+NO_CLASS = "label that is no class"
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,27 @@ def log10(table: TargetTable, refusals: Refusals) -> TargetTable:
     return replace(table, values=np.log10(values), refused=refused)
 
 
+def is_zero(table: TargetTable) -> TargetTable:
+    """1 where a label is 0, else 0: a crystal without a band gap is a metal."""
+    return replace(table, values=np.where(np.isnan(table.values), math.nan, table.values == 0.0))
+
+
+def classes(table: TargetTable, refusals: Refusals) -> TargetTable:
+    """The table itself; a row with a label other than 0 and 1 is refused whole."""
+    values, refused = table.values.copy(), table.refused.copy()
+    for row, column in np.argwhere(~np.isnan(values) & (values != 0.0) & (values != 1.0)).tolist():
+        if not refused[row]:
+            name, label, value = table.ids[row], table.names[column], float(values[row, column])
+            message = (
+                f"target {label!r} of {name!r} is {value:g}: a class is 0 or 1; "
+                'data.transform = "is_zero" makes classes of numbers'
+            )
+            refusals.refuse(NO_CLASS, DataError(message, id=name, column=label, value=value))
+            refused[row] = True
+    values[refused] = math.nan
+    return replace(table, values=values, refused=refused)
+
+
 def check_units(names: Sequence[str], units: Sequence[str]) -> tuple[str, ...]:
     """One unit for each target; none given: unknown, written as ``""``."""
     if not units:
@@ -163,7 +186,9 @@ def check_units(names: Sequence[str], units: Sequence[str]) -> tuple[str, ...]:
 
 
 def transformed_unit(unit: str, transform: str) -> str:
-    """Unit of the label after ``transform``, such as ``log10(GPa)``."""
+    """Unit of the label after ``transform``, such as ``log10(GPa)``; a class has none."""
+    if transform == "is_zero":
+        return ""
     return f"log10({unit or '1'})" if transform == "log10" else unit
 
 

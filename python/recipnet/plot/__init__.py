@@ -5,5 +5,6 @@ from __future__ import annotations
 from recipnet.plot.basis import invariant_functions, orbits
 from recipnet.plot.learning_curve import learning_curve
 from recipnet.plot.parity import Parity, parity
+from recipnet.plot.roc import Roc, roc
 
-__all__ = ["Parity", "invariant_functions", "learning_curve", "orbits", "parity"]
+__all__ = ["Parity", "Roc", "invariant_functions", "learning_curve", "orbits", "parity", "roc"]

@@ -12,7 +12,11 @@ from recipnet.plot.figure import ACCENT, INK, labelled, new_figure, plain_number
 
 
 def learning_curve(
-    rows: Sequence[Mapping[str, Any]], path: str | Path, names: Sequence[str], units: Sequence[str]
+    rows: Sequence[Mapping[str, Any]],
+    path: str | Path,
+    names: Sequence[str],
+    units: Sequence[str],
+    metric: tuple[str, str] = ("mae", "MAE"),
 ) -> None:
     """Write the course of a run: training loss, then the validation error of each target.
 
@@ -24,8 +28,11 @@ def learning_curve(
         A PNG file.
     names, units
         Of the targets.
+    metric
+        Which error, by its key in ``metrics.csv`` and its name for people.
     """
-    shown = [(name, unit) for name, unit in zip(names, units, strict=True) if rows and f"val_mae_{name}" in rows[0]]
+    key, label = metric
+    shown = [(name, unit) for name, unit in zip(names, units, strict=True) if rows and f"val_{key}_{name}" in rows[0]]
     figure = new_figure(4.6 * (1 + len(shown)), 3.6)
     axes = figure.subplots(1, 1 + len(shown), squeeze=False)[0]
     epochs = [row["epoch"] for row in rows]
@@ -34,12 +41,12 @@ def learning_curve(
     axes[0].set_title("training", fontsize=11)
     axes[0].set_ylabel("loss (standardised targets)")
     for ax, (name, unit) in zip(axes[1:], shown, strict=True):
-        errors = [row[f"val_mae_{name}"] for row in rows]
+        errors = [row[f"val_{key}_{name}"] for row in rows]
         best = min(range(len(errors)), key=errors.__getitem__)
         ax.plot(epochs, errors, color=ACCENT, **style)
         ax.plot([epochs[best]], [errors[best]], marker="o", ms=7, mfc="none", color=INK, ls="")
-        ax.set_title(f"best MAE {errors[best]:.4g} {unit}".rstrip() + f", epoch {epochs[best]}", fontsize=11)
-        ax.set_ylabel(labelled(f"validation MAE of {name}", unit))
+        ax.set_title(f"best {label} {errors[best]:.4g} {unit}".rstrip() + f", epoch {epochs[best]}", fontsize=11)
+        ax.set_ylabel(labelled(f"validation {label} of {name}", unit))
     for ax in axes:
         ax.set_xlabel("epoch")
         ax.set_yscale("log")

@@ -18,7 +18,7 @@ from torch import nn
 
 from recipnet import __version__, models
 from recipnet.data import FeatureSpec
-from recipnet.errors import ArgumentError
+from recipnet.errors import ArgumentError, ConfigError
 from recipnet.io.atomic import atomic_write
 from recipnet.training.evaluate import spec_of
 from recipnet.training.standard import Standard
@@ -30,6 +30,7 @@ from recipnet.training.statefile import (
     read_bounded,
     unreadable,
 )
+from recipnet.training.tasks import Task, task_named
 
 FORMAT, VERSION = "recipnet-model", 1
 WEIGHTS, METADATA = "model.safetensors", "model.json"
@@ -45,14 +46,15 @@ class Artifact:
     ----------
     model
         In evaluation mode, on the CPU.
-    standard
-        Turns outputs into values.
+    standard, task
+        Turn outputs into values.
     metadata
         The table of ``model.json``.
     """
 
     model: nn.Module
     standard: Standard
+    task: Task
     metadata: dict[str, Any]
 
     @property
@@ -78,7 +80,7 @@ def save_artifact(folder: Path, weights: dict[str, torch.Tensor], spec: FeatureS
     spec
         What the model needs.
     facts
-        ``model`` (name, mode, options), ``targets``, ``units``, ``standard``, ``precision``, ``batch_size``,
+        ``model`` (name, mode, options), ``task``, ``targets``, ``units``, ``standard``, ``precision``, ``batch_size``,
         ``disorder`` and what else should be on record; JSON values.
     """
     data = tensors_to_bytes({name: value.detach().cpu().contiguous() for name, value in weights.items()})
@@ -118,11 +120,11 @@ def load_artifact(folder: Path) -> Artifact:
         unreadable(folder / WEIGHTS, f"not the weights that {METADATA} describes", _HINT)
     weights = parse_tensors(data, folder / WEIGHTS, _HINT)
     try:
-        standard = Standard.from_dict(table["standard"])
+        standard, task = Standard.from_dict(table["standard"]), task_named(table["task"])
         model = _build(table, weights, folder)
-    except (KeyError, TypeError, AttributeError, ArgumentError) as error:
+    except (KeyError, TypeError, AttributeError, ArgumentError, ConfigError) as error:
         unreadable(path, f"not a model that this recipnet can build ({error})", _HINT)
-    return Artifact(model.eval(), standard, table)
+    return Artifact(model.eval(), standard, task, table)
 
 
 def _build(table: dict[str, Any], weights: dict[str, torch.Tensor], folder: Path) -> nn.Module:

@@ -8,17 +8,17 @@ from torch import nn
 
 from recipnet.data import CrystalDataset, Loader
 from recipnet.models.composition import Composition
-from recipnet.training.metrics import Metrics, all_metrics
-from recipnet.training.module import masked_loss
+from recipnet.training.metrics import Metrics
 from recipnet.training.schedule import lr_factor
 from recipnet.training.standard import Standard
+from recipnet.training.tasks import Task, all_metrics
 
 EPOCHS = 30
 BATCH_SIZE = 64
 LR = 2e-3
 
 
-def composition_baseline(data: CrystalDataset, standard: Standard, seed: int) -> Metrics:
+def composition_baseline(data: CrystalDataset, standard: Standard, seed: int, task: Task) -> Metrics:
     """Test errors of the composition network, trained on the same rows for a fixed number of epochs.
 
     Its inputs are computed once, so that 10,000 crystals take some ten seconds on a CPU. The weights of the last epoch
@@ -32,11 +32,13 @@ def composition_baseline(data: CrystalDataset, standard: Standard, seed: int) ->
         Mean and deviation of the targets over the training split.
     seed
         Of the weights and of the order of the crystals.
+    task
+        What the targets are.
 
     Returns
     -------
     dict
-        By target, as `recipnet.training.metrics.all_metrics`.
+        By target, as `recipnet.training.tasks.all_metrics`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -51,15 +53,15 @@ def composition_baseline(data: CrystalDataset, standard: Standard, seed: int) ->
         rows = torch.from_numpy(order.permutation(len(inputs)))
         for step, chosen in enumerate(rows.split(BATCH_SIZE)):
             optimizer.param_groups[0]["lr"] = LR * lr_factor("onecycle", epoch * steps + step, EPOCHS * steps)
-            loss = masked_loss("l1", model.network(inputs[chosen]), targets[chosen], mask[chosen])
+            loss = task.loss("l1", model.network(inputs[chosen]), targets[chosen], mask[chosen])
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
     model.eval()
     with torch.inference_mode():
-        predicted = standard.inverse(model.network(_inputs(model, test)))
-    return all_metrics(test.targets, predicted, test.mask, data.target_names, data.units)
+        predicted = task.values(model.network(_inputs(model, test)), standard)
+    return all_metrics(task, test.targets, predicted, test.mask, data.target_names, data.units)
 
 
 def _inputs(model: Composition, data: CrystalDataset) -> torch.Tensor:

@@ -38,13 +38,17 @@ class DataConfig(_Section):
     path: str = Field(EMBEDDED, description="structures: a folder of CIF files, a glob, a Parquet file, or 'embedded'")
     targets: str = Field("", description="CSV of labels with a header id,<target>; empty: columns of the Parquet file")
     target_names: list[str] = Field([], description="labels to learn; empty: all of the file (embedded: the first)")
-    task: Literal["regression"] = Field("regression", description="what a label is")
+    task: Literal["regression", "classification"] = Field(
+        "regression", description="what a label is: a number, or a class, 0 or 1, whose probability is learned"
+    )
     units: list[str] = Field([], description="one unit per target, as in ['eV/atom']; empty: those of the data, if any")
     on_error: Literal["raise", "skip", "collect"] = Field(
         "raise",
         description="a structure or label that cannot be used: stop, leave out, or leave out and list in a file",
     )
-    transform: Literal["none", "log10"] = Field("none", description="learn the target or its decadic logarithm")
+    transform: Literal["none", "log10", "is_zero"] = Field(
+        "none", description="learn the target, its decadic logarithm, or whether it is 0 (a metal has no gap)"
+    )
     disorder: Literal["error", "allow"] = Field("error", description="crystals with partly occupied sites")
     split: str = Field(
         "auto",
@@ -75,7 +79,9 @@ class TrainingConfig(_Section):
         "onecycle", description="learning rate over the steps; a function of the step number, never of the clock"
     )
     warmup: float = Field(0.3, ge=0, lt=1, description="part of the steps that onecycle spends rising")
-    loss: Literal["l1", "huber", "mse"] = Field("l1", description="on standardised targets; huber bends at 1")
+    loss: Literal["l1", "huber", "mse"] = Field(
+        "l1", description="on standardised targets; huber bends at 1; classes always have their cross entropy"
+    )
     clip: float = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     ema: float = Field(0.99, ge=0, lt=1, description="decay per step of averaged weights; 0: no averaging")
     early_stopping: int = Field(0, ge=0, description="epochs without a better validation error; 0: never stop early")
@@ -99,7 +105,7 @@ class OutputConfig(_Section):
     """Where results go."""
 
     dir: str = Field("runs", description="folder that gets <time>-<model>/ and the link 'latest'")
-    plots: bool = Field(True, description="write parity.png and learning_curve.png")
+    plots: bool = Field(True, description="write parity.png (classes: roc.png) and learning_curve.png")
     predictions: bool = Field(True, description="write predictions_test.csv")
     baseline: bool = Field(True, description="also fit the composition network on the same rows and report its error")
 

@@ -114,7 +114,13 @@ def choose_display() -> Display:
         return Lines()
 
 
-def epoch_line(row: dict[str, Any], epochs: int, names: tuple[str, ...], units: tuple[str, ...]) -> str:
+def epoch_line(
+    row: dict[str, Any],
+    epochs: int,
+    names: tuple[str, ...],
+    units: tuple[str, ...],
+    shown: tuple[tuple[str, str], ...] = (("mae", "MAE"),),
+) -> str:
     """One epoch for people: losses, errors with units, speed.
 
     >>> row = {"epoch": 3, "train_loss": 0.25, "val_mae_gap": 0.5, "lr": 1e-3, "time_s": 2.0, "crystals_per_s": 400.0}
@@ -123,7 +129,8 @@ def epoch_line(row: dict[str, Any], epochs: int, names: tuple[str, ...], units: 
     """
     parts = [f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}", f"loss {row['train_loss']:.4f}"]
     for name, unit in zip(names, units, strict=True):
-        if f"val_mae_{name}" in row:
-            parts.append(f"val MAE {name} {row[f'val_mae_{name}']:.4f} {unit}".rstrip())
+        for key, label in shown:
+            if f"val_{key}_{name}" in row:
+                parts.append(f"val {label} {name} {row[f'val_{key}_{name}']:.4f} {unit}".rstrip())
     parts += [f"lr {row['lr']:.2e}", f"{row['time_s']:.1f} s", f"{row['crystals_per_s']:.0f} crystals/s"]
     return "  ".join(parts)

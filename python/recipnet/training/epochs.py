@@ -20,6 +20,10 @@ from recipnet.training.module import FitModule
 from recipnet.training.rng import restore_rng, rng_state
 from recipnet.training.runfolder import CHECKPOINTS, METRICS, write_metrics
 from recipnet.training.subset import Subset
+from recipnet.training.tasks import Task
+
+#: Metrics that have a column in metrics.csv.
+LOGGED = ("mae", "rmse", "cross_entropy", "accuracy", "roc_auc", "f1")
 
 
 class Epochs(pl.Callback):
@@ -37,6 +41,8 @@ class Epochs(pl.Callback):
         None where the split has none; then the last epoch's weights are kept.
     split_hash
         Stored with the state; a run goes on only with the data it began with.
+    task
+        What the targets are.
     display, interrupt
         Who is told, and who may ask to stop.
     """
@@ -48,6 +54,7 @@ class Epochs(pl.Callback):
         feed: Feed,
         validation: Subset | None,
         split_hash: str,
+        task: Task,
         display: Display,
         interrupt: Flag,
     ) -> None:
@@ -56,6 +63,7 @@ class Epochs(pl.Callback):
         self.feed = feed
         self.validation = validation
         self.split_hash = split_hash
+        self.task = task
         self.display = display
         self.interrupt = interrupt
         self.rows: list[dict[str, Any]] = []
@@ -194,7 +202,9 @@ class Epochs(pl.Callback):
         if self.validation is not None:
             metrics = self.validation.metrics(self.validation.predict(module.model))
             for name, values in metrics.items():
-                row |= {f"val_mae_{name}": values["mae"], f"val_rmse_{name}": values["rmse"]}
+                for key, value in values.items():
+                    if key in LOGGED:
+                        row[f"val_{key}_{name}"] = value
                 row[f"unit_{name}"] = values["unit"]
             score = self.validation.score(metrics)
         better = score < self.best_score or self.validation is None
@@ -208,7 +218,7 @@ class Epochs(pl.Callback):
         self.rows.append(row)
         write_metrics(self.folder / METRICS, self.rows)
         data = self.feed.loader.dataset
-        self.display.epoch(epoch_line(row, self.config.epochs, data.target_names, data.units))
+        self.display.epoch(epoch_line(row, self.config.epochs, data.target_names, data.units, self.task.shown))
         if self._board is not None:
             for name, value in row.items():
                 if isinstance(value, float) and name != "epoch":

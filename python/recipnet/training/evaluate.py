@@ -29,7 +29,8 @@ def dtype_of(precision: str) -> torch.dtype:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation and inference mode, and the mode before at the end."""
     training = model.training
     model.eval()
     try:
@@ -55,7 +56,7 @@ def run_model(
     """
     mixed = torch.autocast(torch.device(device).type, torch.bfloat16) if precision == "bf16-mixed" else nullcontext()
     outputs: list[torch.Tensor] = []
-    with _evaluating(model), mixed:
+    with evaluating(model), mixed:
         for batch in batches:
             outputs.append(model(batch.to(device)).to(dtype_of(precision)))
     return torch.cat(outputs).cpu() if outputs else torch.zeros((0, 0), dtype=dtype_of(precision))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Metrics = dict[str, dict[str, Any]]
-
-
-def unit_label(unit: str, transform: str) -> str:
-    """Unit of values and metrics: the target's own, or its logarithm's.
-
-    >>> unit_label("GPa", "log10"), unit_label("eV", "none")
-    ('log10(GPa)', 'eV')
-    """
-    return f"log10({unit})" if transform == "log10" else unit
 
 
 def target_metrics(values: Array, predicted: Array, mask: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -55,6 +45,54 @@ def target_metrics(values: Array, predicted: Array, mask: npt.NDArray[np.bool_])
     }
 
 
+def class_metrics(values: Array, predicted: Array, mask: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """How well probabilities tell class 1 from class 0 over the labelled crystals.
+
+    Parameters
+    ----------
+    values : (B,)
+        0 or 1.
+    predicted : (B,)
+        Probabilities of 1; from 0.5 on it is what is predicted.
+    mask : (B,)
+        True where there is a label.
+
+    Returns
+    -------
+    dict
+        ``cross_entropy`` (natural logarithm), ``accuracy``, ``majority`` (accuracy of always naming the commoner
+        class), ``f1`` of class 1, ``roc_auc`` (share of pairs of a 1 and a 0 in the right order, ties half; NaN with
+        one class only), ``positives`` and ``count``.
+
+    >>> found = class_metrics(np.array([0.0, 1, 1, 0]), np.array([0.2, 0.9, 0.4, 0.4]), np.ones(4, bool))
+    >>> found["accuracy"], found["f1"], found["roc_auc"]
+    (0.75, 0.666..., 0.875)
+    """
+    truth, chance = values[mask] > 0.5, predicted[mask]
+    count, ones = len(truth), int(truth.sum())
+    if not count:
+        nothing = dict.fromkeys(("cross_entropy", "accuracy", "majority", "f1", "roc_auc"), np.nan)
+        return {**nothing, "positives": 0, "count": 0}
+    tiny = np.finfo(np.float64).tiny
+    right = np.where(truth, chance, 1.0 - chance)
+    named = chance >= 0.5
+    f1_below = int(named.sum()) + ones
+    zeros = count - ones
+    # sum of the ranks of the ones, ties sharing their mean rank (Mann and Whitney)
+    _, place, size = np.unique(chance, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(size) - (size - 1) / 2.0)[place]
+    above = rank[truth].sum() - ones * (ones + 1) / 2.0
+    return {
+        "cross_entropy": float(-np.log(np.maximum(right, tiny)).mean()),
+        "accuracy": float((named == truth).mean()),
+        "majority": max(ones, zeros) / count,
+        "f1": 2.0 * int((named & truth).sum()) / f1_below if f1_below else np.nan,
+        "roc_auc": float(above / (ones * zeros)) if ones and zeros else np.nan,
+        "positives": ones,
+        "count": count,
+    }
+
+
 def to_json(metrics: Metrics) -> str:
     """Text of a metrics table; null where there is no number.
 
@@ -73,14 +111,4 @@ def from_json(text: str) -> Metrics:
     return {
         name: {key: np.nan if value is None else value for key, value in values.items()}
         for name, values in json.loads(text).items()
-    }
-
-
-def all_metrics(
-    values: Array, predicted: Array, mask: npt.NDArray[np.bool_], names: Sequence[str], units: Sequence[str]
-) -> Metrics:
-    """`target_metrics` of each column of ``(B, T)`` arrays by name, with its unit."""
-    return {
-        name: {**target_metrics(values[:, i], predicted[:, i], mask[:, i]), "unit": units[i]}
-        for i, name in enumerate(names)
     }

@@ -9,7 +9,6 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from torch import nn
-from torch.nn import functional
 
 from recipnet.data.batch import TensorBatch
 from recipnet.errors import TrainingError
@@ -17,34 +16,12 @@ from recipnet.training.config import TrainingConfig
 from recipnet.training.ema import WeightAverage
 from recipnet.training.schedule import scheduler
 from recipnet.training.standard import Standard
+from recipnet.training.tasks import Regression, Task
 
 CHECK_EVERY = 16
 """Steps between looks at the losses on a GPU, where each look waits for it; on a CPU every step is looked at."""
 
-_LOSSES: dict[str, Callable[..., torch.Tensor]] = {
-    "l1": functional.l1_loss,
-    "huber": functional.huber_loss,
-    "mse": functional.mse_loss,
-}
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
-
-
-def masked_loss(name: str, outputs: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean loss over the labels that exist.
-
-    Parameters
-    ----------
-    name
-        ``"l1"``, ``"mse"``, or ``"huber"``: (x^2)/2 for |x| < 1, |x| - 1/2 beyond.
-    outputs, targets, mask : (B, T)
-        Standardised values; a target whose mask is False counts nothing.
-
-    >>> x = torch.tensor([[1.0, 5.0]])
-    >>> masked_loss("l1", x, torch.zeros(1, 2), torch.tensor([[True, False]])).item()
-    1.0
-    """
-    losses = _LOSSES[name](outputs, targets, reduction="none")
-    return (losses * mask).sum() / mask.sum().clamp(min=1)
 
 
 class FitModule(pl.LightningModule):
@@ -53,23 +30,34 @@ class FitModule(pl.LightningModule):
     Parameters
     ----------
     model
-        ``forward(TensorBatch) -> (B, T)``, standardised.
+        ``forward(TensorBatch) -> (B, T)``, standardised. A model may also have ``forward_and_penalty(TensorBatch)``,
+        which gives the same outputs and a number that training adds to the loss.
     config
         The section ``[training]``.
     standard
         Mean and deviation of the targets.
     total_steps
         Optimizer steps of the whole run, which the schedule spans.
+    task
+        What the targets are.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, model: nn.Module, config: TrainingConfig, standard: Standard, total_steps: int) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        config: TrainingConfig,
+        standard: Standard,
+        total_steps: int,
+        task: Task = Regression(),  # noqa: B008 - it has no state
+    ) -> None:
         super().__init__()
         self.model = model
         self.config = config
         self.total_steps = total_steps
+        self.task = task
         dtype = torch.float64 if config.precision == "64" else torch.float32
         self.register_buffer("mean", torch.tensor(standard.mean, dtype=dtype), persistent=False)
         self.register_buffer("std", torch.tensor(standard.std, dtype=dtype), persistent=False)
@@ -93,7 +81,9 @@ class FitModule(pl.LightningModule):
         assert batch.targets is not None
         assert batch.mask is not None
         targets = (batch.targets - self.mean) / self.std
-        loss = masked_loss(self.config.loss, self.model(batch).to(targets.dtype), targets, batch.mask)
+        penalised: Callable[..., Any] | None = getattr(self.model, "forward_and_penalty", None)
+        outputs, penalty = (self.model(batch), 0.0) if penalised is None else penalised(batch)
+        loss = self.task.loss(self.config.loss, outputs.to(targets.dtype), targets, batch.mask) + penalty
         self._loss = loss.detach()
         self._ids = batch.ids or []
         self.loss_sum = self.loss_sum.to(loss.device) + self._loss.double() * len(batch)

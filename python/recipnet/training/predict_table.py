@@ -18,6 +18,7 @@ from recipnet.io.report import printable
 from recipnet.training.predictor import Predictor
 
 SUFFIXES = (".csv", ".parquet")
+PROBABILITY = "_probability", ("int", "float")
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,16 @@ class PredictTable:
     Attributes
     ----------
     header
-        ``id, <target>, <target>_unit, ..., status, message``.
+        ``id, <target>, <target>_unit, ..., status, message``; of classes ``<target>`` (0 or 1) and
+        ``<target>_probability``, that of 1.
+    kinds
+        ``"text"``, ``"float"`` or ``"int"`` of each column.
     rows
         A value is None where ``status`` is not ``"ok"``.
     """
 
     header: list[str]
+    kinds: list[str]
     rows: list[list[Any]]
 
     @property
@@ -76,6 +81,7 @@ def predict_source(predictor: Predictor, source: str, *, strict: bool = False) -
     """
     batch, report = read_many(source, on_error="collect", strict=strict)
     blank = [None] * len(predictor.targets)
+    suffix, kinds = ("_unit", ("float", "text")) if predictor.task.name == "regression" else PROBABILITY
     found: list[tuple[int, list[Any]]] = []
     for record in report.failures:
         found.append((record.index, _row(record.id, blank, predictor, "failed", record.message)))
@@ -90,12 +96,18 @@ def predict_source(predictor: Predictor, source: str, *, strict: bool = False) -
                 values, status, message = blank, "failed", "the predicted value is not finite"
             found.append((int(batch.source_index[row]), _row(name, values, predictor, status, message)))
     found.sort(key=lambda item: item[0])
-    header = ["id", *(column for name in predictor.targets for column in (name, f"{name}_unit")), "status", "message"]
-    return PredictTable(header, [row for _, row in found])
+    columns = [name + end for name in predictor.targets for end in ("", suffix)]
+    header = ["id", *columns, "status", "message"]
+    return PredictTable(header, ["text", *kinds * len(predictor.targets), "text", "text"], [row for _, row in found])
 
 
 def _row(name: str, values: Sequence[float | None], predictor: Predictor, status: str, message: str) -> list[Any]:
-    cells = [cell for value, unit in zip(values, predictor.units, strict=True) for cell in (value, unit)]
+    cells: list[Any] = []
+    for value, unit in zip(values, predictor.units, strict=True):
+        if predictor.task.name == "regression":
+            cells += [value, unit]
+        else:
+            cells += [None if value is None else int(value >= 0.5), value]
     return [name, *cells, status, printable(message)]
 
 
@@ -106,9 +118,9 @@ def write_table(table: PredictTable, path: Path) -> None:
             print_table(table, handle)
         return
     pa, parquet = require("pyarrow", "writing .parquet"), require("pyarrow.parquet", "writing .parquet")
-    numbers = set(table.header[1:-2:2])
+    types = {"text": pa.string(), "float": pa.float64(), "int": pa.int64()}
     columns = {
-        name: pa.array([row[i] for row in table.rows], type=pa.float64() if name in numbers else pa.string())
+        name: pa.array([row[i] for row in table.rows], type=types[table.kinds[i]])
         for i, name in enumerate(table.header)
     }
     with atomic_write(path, "wb") as handle:

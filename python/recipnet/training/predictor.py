@@ -20,6 +20,7 @@ from recipnet.training.evaluate import spec_of
 from recipnet.training.process import flushed_denormals
 from recipnet.training.runfolder import find_run
 from recipnet.training.subset import Subset
+from recipnet.training.tasks import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,8 @@ class Prediction:
     Attributes
     ----------
     values : (B, T) float64
-        In ``units``; NaN where a crystal could not be predicted (only with ``on_error="collect"``).
+        In ``units``, or probabilities of class 1; NaN where a crystal could not be predicted (only with
+        ``on_error="collect"``).
     targets, units : length T
     ids : length B
     errors : length B
@@ -64,6 +66,16 @@ class Predictor:
     def metadata(self) -> dict[str, Any]:
         """Model, features, targets, units, standardisation, split hash, versions."""
         return self._artifact.metadata
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The network, in evaluation mode."""
+        return self._model
+
+    @property
+    def task(self) -> Task:
+        """Whether values are numbers or probabilities."""
+        return self._artifact.task
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -163,6 +175,7 @@ class Predictor:
             workers=1 if len(data) > size else 0,
             device=self.device,
             precision=self.metadata["precision"],
+            task=self.task,
         )
 
     def __repr__(self) -> str:

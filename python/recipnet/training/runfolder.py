@@ -16,7 +16,8 @@ from recipnet.io.atomic import atomic_write
 LATEST = "latest"
 CONFIG, METRICS, TEST_METRICS = "config.toml", "metrics.csv", "test_metrics.json"
 BASELINE = "baseline_metrics.json"
-PREDICTIONS, PARITY, CURVE = "predictions_test.csv", "parity.png", "learning_curve.png"
+PREDICTIONS, PARITY, ROC = "predictions_test.csv", "parity.png", "roc.png"
+CURVE = "learning_curve.png"
 CHECKPOINTS, LEFT_OUT = "checkpoints", "left_out.csv"
 
 

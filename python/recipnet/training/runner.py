@@ -39,6 +39,7 @@ from recipnet.training.runfolder import (
     LEFT_OUT,
     PARITY,
     PREDICTIONS,
+    ROC,
     TEST_METRICS,
     find_run,
     new_run_folder,
@@ -47,6 +48,7 @@ from recipnet.training.runfolder import (
 )
 from recipnet.training.standard import Standard
 from recipnet.training.subset import Subset
+from recipnet.training.tasks import Task, task_named
 
 __all__ = ["Interrupted", "RunResult", "resume", "train"]
 
@@ -68,6 +70,9 @@ class RunResult:
         From reading the data to the last file, of this process.
     epoch
         Whose weights were kept, from 1.
+    task
+        ``"regression"`` or ``"classification"``; the latter has ``accuracy``, ``majority``, ``roc_auc``, ``f1`` and
+        ``cross_entropy`` for metrics.
     """
 
     folder: Path
@@ -75,6 +80,16 @@ class RunResult:
     baseline: Metrics
     seconds: float
     epoch: int
+    task: str = "regression"
+
+    def lines(self) -> list[str]:
+        """What came out, for people."""
+        task = task_named(self.task)
+        tables = (("test", self.metrics), ("composition alone,", self.baseline))
+        found = [f"{label} {task.line(name, values)}" for label, table in tables for name, values in table.items()]
+        if not self.metrics:
+            found.append("no test crystals in this split")
+        return [*found, f"time {self.seconds:.0f} s, weights of epoch {self.epoch}", f"files in {self.folder}"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +100,11 @@ class _Parts:
     data: CrystalDataset
     model: nn.Module
     device: torch.device
+
+    @property
+    def task(self) -> Task:
+        """What the targets are."""
+        return task_named(self.config.data.task)
 
 
 def train(config: Config | None = None, *, quiet: bool = False) -> RunResult:
@@ -151,7 +171,9 @@ def resume(run: str | Path, *, quiet: bool = False) -> RunResult:
         metrics = from_json((folder / TEST_METRICS).read_text(encoding="utf-8"))
         beside = folder / BASELINE
         baseline = from_json(beside.read_text(encoding="utf-8")) if beside.exists() else {}
-        return RunResult(folder, metrics, baseline, time.monotonic() - began, artifact.metadata["epoch"])
+        return RunResult(
+            folder, metrics, baseline, time.monotonic() - began, artifact.metadata["epoch"], config.data.task
+        )
     with _settings(config):
         return _run(_prepare(config), folder, began, quiet)
 
@@ -202,6 +224,8 @@ def _all_options(section: ModelConfig) -> dict[str, Any]:
 
 def _plain_units(config: Config, data: CrystalDataset) -> list[str]:
     """Units before the transform, which is applied again when the configuration is read."""
+    if config.data.transform == "is_zero":  # a class has no unit to find them in
+        return list(config.data.units)
     if config.data.transform == "none":
         return list(data.units)
     return [unit.removeprefix(f"{config.data.transform}(").removesuffix(")") for unit in data.units]
@@ -241,6 +265,7 @@ def read_data(config: Config) -> CrystalDataset:
         "transform": section.transform,
         "disorder": section.disorder,
         "units": tuple(section.units),
+        "task": section.task,
     }
     if section.path == EMBEDDED:
         if section.targets:
@@ -253,13 +278,13 @@ def read_data(config: Config) -> CrystalDataset:
 
 
 def _run(parts: _Parts, folder: Path, began: float, quiet: bool) -> RunResult:
-    config, data, device = parts.config, parts.data, parts.device
+    config, data, device, task = parts.config, parts.data, parts.device, parts.task
     training = config.training
     display = Silent() if quiet else choose_display()
     if not quiet:
         _announce(parts, folder)
     fit = data.subset("train")
-    standard = Standard.fit(fit.targets, fit.mask, list(data.target_names))
+    standard = task.standard(fit.targets, fit.mask, list(data.target_names))
     loader = Loader(
         fit,
         spec_of(parts.model),
@@ -269,7 +294,7 @@ def _run(parts: _Parts, folder: Path, began: float, quiet: bool) -> RunResult:
         workers=training.workers,
         dtype=dtype_of(training.precision),
     )
-    module = FitModule(parts.model, training, standard, training.epochs * len(loader))
+    module = FitModule(parts.model, training, standard, training.epochs * len(loader), task)
     validation = _subset(parts, "val", standard) if data.counts.get("val") else None
     epochs = _fit(parts, folder, module, Feed(loader), validation, display)
     module.model.load_state_dict(epochs.best)
@@ -279,20 +304,20 @@ def _run(parts: _Parts, folder: Path, began: float, quiet: bool) -> RunResult:
         predicted = test.predict(module.model.to(device))
         metrics = test.metrics(predicted)
         if config.output.predictions:
-            _write_predictions(folder, test.data, predicted)
+            _write_predictions(folder, test.data, predicted, task)
         if config.output.plots:
-            _plot_parity(folder, test.data, predicted, metrics)
+            _plot_test(folder, test.data, predicted, metrics, task)
     if config.output.plots:
         from recipnet.plot import learning_curve
 
-        learning_curve(epochs.rows, folder / CURVE, data.target_names, data.units)
+        learning_curve(epochs.rows, folder / CURVE, data.target_names, data.units, task.headline)
     save_artifact(folder, epochs.best, spec_of(parts.model), _facts(parts, standard, epochs))
     baseline: Metrics = {}
     if metrics and config.output.baseline and config.model.name != "composition":
-        baseline = composition_baseline(data, standard, training.seed)
+        baseline = composition_baseline(data, standard, training.seed, task)
         write_text(folder / BASELINE, to_json(baseline))
     write_text(folder / TEST_METRICS, to_json(metrics))
-    return RunResult(folder, metrics, baseline, time.monotonic() - began, epochs.kept_epoch)
+    return RunResult(folder, metrics, baseline, time.monotonic() - began, epochs.kept_epoch, task.name)
 
 
 def _subset(parts: _Parts, name: str, standard: Standard) -> Subset:
@@ -305,6 +330,7 @@ def _subset(parts: _Parts, name: str, standard: Standard) -> Subset:
         workers=training.workers,
         device=parts.device,
         precision=training.precision,
+        task=parts.task,
     )
 
 
@@ -319,7 +345,7 @@ def _fit(
     with listening() as interrupt, warnings.catch_warnings():
         # Lightning's advice: other devices, workers of its own loaders
         warnings.filterwarnings("ignore", module=r"lightning\.")
-        epochs = Epochs(folder, training, feed, validation, parts.data.split_hash, display, interrupt)
+        epochs = Epochs(folder, training, feed, validation, parts.data.split_hash, parts.task, display, interrupt)
         trainer = pl.Trainer(
             accelerator="gpu" if parts.device.type == "cuda" else "cpu",
             devices=[parts.device.index or 0] if parts.device.type == "cuda" else 1,
@@ -354,6 +380,7 @@ def _facts(parts: _Parts, standard: Standard, epochs: Epochs) -> dict[str, Any]:
     return {
         "model": config.model.model_dump(),
         "parameters": sum(p.numel() for p in parts.model.parameters()),
+        "task": config.data.task,
         "targets": list(data.target_names),
         "units": list(data.units),
         "transform": config.data.transform,
@@ -378,28 +405,27 @@ def _write_left_out(folder: Path, data: CrystalDataset) -> None:
         write_rows(folder / LEFT_OUT, ["id", "path", "message"], rows)
 
 
-def _write_predictions(folder: Path, data: CrystalDataset, predicted: np.ndarray) -> None:
-    header = ["id", *(column for name in data.target_names for column in (name, f"{name}_predicted"))]
+def _write_predictions(folder: Path, data: CrystalDataset, predicted: np.ndarray, task: Task) -> None:
+    suffixes = ("", "_predicted") if task.name == "regression" else ("", "_predicted", "_probability")
+    header = ["id", *(name + suffix for name in data.target_names for suffix in suffixes)]
     rows = []
     for i, name in enumerate(data.ids):
         row: list[Any] = [name]
         for t in range(len(data.target_names)):
-            row += [float(data.targets[i, t]) if data.mask[i, t] else "", float(predicted[i, t])]
+            row += [float(data.targets[i, t]) if data.mask[i, t] else ""]
+            row += [*(() if task.name == "regression" else (int(predicted[i, t] >= 0.5),)), float(predicted[i, t])]
         rows.append(row)
     write_rows(folder / PREDICTIONS, header, rows)
 
 
-def _plot_parity(folder: Path, data: CrystalDataset, predicted: np.ndarray, metrics: Metrics) -> None:
-    from recipnet.plot import Parity, parity
+def _plot_test(folder: Path, data: CrystalDataset, predicted: np.ndarray, metrics: Metrics, task: Task) -> None:
+    from recipnet.plot import Parity, Roc, parity, roc
 
-    panels = [
-        Parity(
-            name=name,
-            unit=data.units[i],
-            values=data.targets[data.mask[:, i], i],
-            predicted=predicted[data.mask[:, i], i],
-            mae=metrics[name]["mae"],
-        )
+    chosen = [
+        (name, data.units[i], data.targets[data.mask[:, i], i], predicted[data.mask[:, i], i])
         for i, name in enumerate(data.target_names)
     ]
-    parity(panels, folder / PARITY)
+    if task.name == "classification":
+        roc([Roc(name, truth, chance, metrics[name]["roc_auc"]) for name, _, truth, chance in chosen], folder / ROC)
+        return
+    parity([Parity(name, unit, y, x, metrics[name]["mae"]) for name, unit, y, x in chosen], folder / PARITY)
