@@ -80,6 +80,8 @@ ROWS = [
     Row("potnet", "paper", {"channels": 16, "blocks": 2, "num_radial": 64}),
     Row("schnet", "exact", {"channels": 16, "blocks": 2}),
     Row("schnet", "paper", {"channels": 16, "blocks": 2, "cutoff": 5.0}),
+    Row("regnet_mt", "exact", {**REGNET, "experts": 6, "top_k": 3}),
+    Row("regnet_mt", "paper", {"channels": 16, "blocks": 2, "k": 8, "num_radial": 64, "experts": 6, "top_k": 3}),
     Row("regnet", "paper", {"channels": 16, "blocks": 2, "k": 8, "num_radial": 64}),
 ]
 rows = pytest.mark.parametrize("row", ROWS, ids=str)

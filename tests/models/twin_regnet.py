@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,7 +82,12 @@ def reciprocal_block(state: State, name: str, h: list[Floats], crystal: Crystal,
     return [residual(state, f"{name}.post.1", residual(state, f"{name}.post.0", row)) for row in out]
 
 
-def predict(
+def predict(state: State, crystal: Crystal, features: Floats, **options: Any) -> Floats:
+    """Outputs ``(T,)``; arguments as :func:`pooled`."""
+    return linear(state, "head.2", silu(linear(state, "head.0", pooled(state, crystal, features, **options))))
+
+
+def pooled(
     state: State,
     crystal: Crystal,
     features: Floats,
@@ -92,7 +99,7 @@ def predict(
     volume: bool = False,
     radial_range: tuple[float, float] = (-4.0, 4.0),
 ) -> Floats:
-    """Outputs ``(T,)``; ``features`` has one row of element features per atomic number."""
+    """Mean of the atoms' features, ``(C,)``; ``features`` has one row of element features per atomic number."""
     h = [linear(state, "embedding.linear", features[z]) for z in crystal.numbers]
     count = state["edge_linear.weight"].shape[1]
     edges = []
@@ -116,5 +123,4 @@ def predict(
             change = reciprocal_block(state, f"reciprocal.{place}", h if source == "local" else glob, crystal, volume)
             glob = [a + b for a, b in zip(glob, change, strict=True)]
             h = [a + b for a, b in zip(h, glob, strict=True)]
-    pooled = sum(h) / len(h)
-    return linear(state, "head.2", silu(linear(state, "head.0", pooled)))
+    return sum(h) / len(h)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from recipnet.cli import symmetry_command
+from recipnet.cli import experts_command, symmetry_command
 from recipnet.cli.guard import USER, exit_codes, new_app, say
 
 app = new_app("Crystals in, numbers out. Training and predicting: recipnet-train, recipnet-predict.")
@@ -116,4 +116,5 @@ def models(debug: _Debug = False) -> None:
             print(f"{name:<12} {count:>10,} parameters  modes: {modes}  [{registry.paper(name)}]")
 
 
+app.command(name="experts", help=experts_command.HELP)(experts_command.experts)
 app.command(name="symmetry", help=symmetry_command.HELP)(symmetry_command.symmetry)

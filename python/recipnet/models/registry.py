@@ -19,6 +19,7 @@ from recipnet.models.megnet import MEGNet
 from recipnet.models.potnet import PotNet
 from recipnet.models.prdnet import PRDNet
 from recipnet.models.regnet import ReGNet
+from recipnet.models.regnet_mt import ReGNetMT, ReGNetMTPaper
 from recipnet.models.regnet_paper import ReGNetPaper
 from recipnet.models.schnet import SchNet, SchNetPaper
 
@@ -64,6 +65,11 @@ _ENTRIES = {
     "regnet": Entry(
         {"exact": ReGNet, "paper": ReGNetPaper},
         "ReGNet (ReciNet), arXiv 2502.02748",
+        {"paper": ("atom order", "wrapping", "origin", "rotation", "mirror")},
+    ),
+    "regnet_mt": Entry(
+        {"exact": ReGNetMT, "paper": ReGNetMTPaper},
+        "ReGNet-MT, arXiv 2502.02748",
         {"paper": ("atom order", "wrapping", "origin", "rotation", "mirror")},
     ),
     "schnet": Entry(
