@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load, save
 
 import recipnet as rn
-from models.crystals import CHANGES, random_crystals, tied_crystal
+from models.crystals import CHANGES, random_crystals, tied_crystals, tied_crystal
 from recipnet.data import Ball, Radius, collate
 from recipnet.models import INVARIANCES, build, invariances, modes, names
 
@@ -65,12 +65,15 @@ PRDNET = {
     "channels": 16, "layers": 2, "heads": 2, "num_radial": 32, "num_angle_radial": 6, "form_factors": 8, "shells": 8,
     "d_min": 1.6,
 }  # fmt: skip
+PRDNET_PAPER = {"channels": 16, "layers": 2, "heads": 2, "num_radial": 32, "num_angle_radial": 6, "k": 8, "n": 40}
 ROWS = [
     Row("composition", "exact", {"channels": 16}),
     Row("prdnet", "exact", PRDNET),
     Row("prdnet", "exact", {**PRDNET, "level": "set"}),
     Row("prdnet", "exact", {**PRDNET, "level": "pairs", "d_pairs": 2.0}),
     Row("prdnet", "exact", {**PRDNET, "neighbors": "nearest", "k": 8}, lacks=("continuity",)),
+    Row("prdnet", "paper", PRDNET_PAPER),
+    Row("prdnet", "paper_fixed", {**PRDNET_PAPER, "m": 2, "n": 62}),
     Row("regnet", "exact", REGNET),
     Row("regnet", "exact", {**REGNET, "neighbors": "nearest", "k": 8}, lacks=("continuity",)),
     Row("cgcnn", "paper", {"channels": 16, "blocks": 2}, ties=True),

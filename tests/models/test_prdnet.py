@@ -67,6 +67,41 @@ def test_exact_equals_its_twin(level):
         np.testing.assert_allclose(values, twin.head(state, h.mean(0), d), rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize(("mode", "m", "n"), [("paper", 2, 30), ("paper", 1, 100), ("paper_fixed", 1, None)])
+def test_paper_modes_equal_their_twins(mode, m, n):
+    options = {"channels": 6, "layers": 2, "heads": 2, "k": 3, "num_radial": 9, "num_angle_radial": 3}
+    model = made(mode, targets=2, **options, m=m, n=n)
+    crystals = random_crystals(2, seed=4)
+    got = predict(model, crystals)
+    state = arrays(model)
+    for crystal, values in zip(crystals, got, strict=True):
+        h = twin.atom_states(state, crystal, options, paper=True)
+        cell = rn.niggli(crystal) if mode == "paper_fixed" else crystal
+        d = twin.diffraction_paper(state, cell, h, m, n)
+        np.testing.assert_allclose(values, twin.head(state, h.mean(0), d), rtol=1e-12, atol=1e-12)
+
+
+def test_parameter_counts_of_the_published_size():
+    """23.2 M were counted from the public code, with 0.36 M of modules that it never uses."""
+    counts = {}
+    for mode in ("paper", "paper_fixed"):
+        model = build("prdnet", mode)
+        counts[mode] = sum(p.numel() for p in model.parameters())
+        assert sum(p.numel() for p in model.graph.attention[0].parameters()) == 3_483_648
+    assert counts == {"paper": 22_330_029, "paper_fixed": 22_410_394}
+
+
+def test_list_of_the_paper_is_no_union_of_orbits():
+    """Of its 300 triples few have all that a cubic crystal makes equal to them."""
+    chosen = {
+        tuple(t) for t in build("prdnet", "paper", channels=4, layers=1, heads=1).spec.reflections.triples().tolist()
+    }
+    assert len(chosen) == 300
+    assert sum(tuple(-i for i in t) in chosen for t in chosen) < 150
+    whole = build("prdnet", "paper_fixed", channels=4, layers=1, heads=1).spec.reflections.triples()
+    assert len(whole) == 665
+
+
 def test_bessel_functions_and_zeros_against_scipy():
     from scipy.special import spherical_jn
 

@@ -271,3 +271,18 @@ def test_box_of_the_reduced_cell_is_the_same_waves_in_any_cell(crystals: rn.Crys
         reduced = rn.niggli(crystal)
         expected = np.linalg.norm(IndexBox(2, half=True).triples() @ np.linalg.inv(reduced.lattice).T, axis=1)
         np.testing.assert_allclose(waves[0].norm(dim=1), expected)
+
+
+@pytest.mark.parametrize("edges", [Radius(3.5), Nearest(4, shell_tol=0.0, edges="paper")])
+def test_angles_between_edges_of_one_centre(crystals: rn.CrystalBatch, edges: Any) -> None:
+    batch = collate(crystals, FeatureSpec(edges=edges, angles=True), dtype=torch.float64)
+    centre, _ = batch.edge_index
+    first, second = batch.triplet_index
+    expected = [(e, f) for e in range(len(centre)) for f in range(len(centre)) if e != f and centre[e] == centre[f]]
+    assert list(zip(first.tolist(), second.tolist(), strict=True)) == expected
+    unit = batch.edge_vector / batch.edge_distance[:, None]
+    torch.testing.assert_close(torch.cos(batch.triplet_angle), (unit[first] * unit[second]).sum(1), rtol=0, atol=1e-12)
+    with pytest.raises(LimitError):
+        collate(crystals, FeatureSpec(edges=edges, angles=True), max_triplets=len(expected) - 1)
+    single = collate(crystals, FeatureSpec(edges=edges, angles=True))
+    assert (single.triplet_index.dtype, single.triplet_angle.dtype) == (torch.int64, torch.float32)

@@ -18,6 +18,7 @@ SPECS = [
     FeatureSpec(edges=Nearest(16, shell_tol=0.0), reflections=Ball(1.0)),
     FeatureSpec(reflections=Indices(((1, 0, 0), (0, -1, 2)))),
     FeatureSpec(reflections=IndexBox(2)),
+    FeatureSpec(edges=Nearest(4), angles=True),
     FeatureSpec(reflections=IndexBox(5, 300, half=True, reduced=True)),
 ]
 
@@ -65,7 +66,9 @@ def test_toml() -> None:
         (lambda: IndexBox(5, reduced="no"), "reduced"),
         (lambda: FeatureSpec(edges=5.0), "edges"),
         (lambda: FeatureSpec(reflections=Radius(5.0)), "reflections"),
-        (lambda: FeatureSpec.from_dict({"angles": True}), "angles"),
+        (lambda: FeatureSpec(angles=True), "angles"),
+        (lambda: FeatureSpec(edges=Radius(3), angles=1), "angles"),
+        (lambda: FeatureSpec.from_dict({"angels": True}), "angels"),
         (lambda: FeatureSpec.from_dict({"edges": {"kind": "voronoi"}}), "edges"),
         (lambda: FeatureSpec.from_dict({"edges": 5}), "edges"),
         (lambda: FeatureSpec.from_dict({"edges": {"kind": "radius", "k": 3}}), "edges"),

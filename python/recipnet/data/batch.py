@@ -39,8 +39,12 @@ class TensorBatch:
     lattice_edge_index : (2, L) int64
         Both rows the same atom; rising.
     lattice_edge_vector : (L, 3), angstrom
+    triplet_index : (2, T) int64
+        Two different edges with one centre, in both orders, sorted.
+    triplet_angle : (T,)
+        Angle between them in radians.
     hkl : (H, 3) int32
-        One of each Friedel pair.
+        Of a ball one of each Friedel pair.
     hkl_offsets : (B + 1,) int64
     inverse_d : (H,)
         1/d in 1/angstrom.
@@ -62,6 +66,8 @@ class TensorBatch:
     edge_offsets: Tensor | None = None
     lattice_edge_index: Tensor | None = None
     lattice_edge_vector: Tensor | None = None
+    triplet_index: Tensor | None = None
+    triplet_angle: Tensor | None = None
     hkl: Tensor | None = None
     hkl_offsets: Tensor | None = None
     inverse_d: Tensor | None = None

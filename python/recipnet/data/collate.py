@@ -42,6 +42,7 @@ def collate(
     *,
     max_edges: int = 10**8,
     max_reflections: int = 10**8,
+    max_triplets: int = 10**8,
     threads: int | None = None,
 ) -> TensorBatch:
     """Featurize crystals in one call of the core and hand its arrays over as tensors without a copy.
@@ -57,7 +58,7 @@ def collate(
         Labels; NaN marks a missing one. It becomes 0 with False in ``mask``.
     dtype
         ``torch.float32`` or ``torch.float64`` for all real tensors; the core computes in double in both cases.
-    max_edges, max_reflections
+    max_edges, max_reflections, max_triplets
         Refuse before memory is taken where the batch would have more.
     threads
         Core threads; None: the size of the pool.
@@ -65,7 +66,7 @@ def collate(
     Raises
     ------
     LimitError
-        Too many edges or reflections; ``id`` names the crystal where one alone is to blame.
+        Too many edges, reflections or pairs of edges; ``id`` names the crystal where one alone is to blame.
     ArgumentError, DataError
         A dtype that is not built, targets that do not fit the crystals.
 
@@ -97,12 +98,22 @@ def collate(
     if spec.lattice_edges is not None:
         k = spec.edges.k if isinstance(spec.edges, Nearest) else 0
         arrays |= given_edges(arrays, flat.lattices, k, real)
+    if spec.angles:
+        arrays |= _angles(arrays, max_triplets, threads)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
     if labels is not None and mask is not None:
         tensors["targets"] = torch.from_numpy(labels.astype(real))
         tensors["mask"] = torch.from_numpy(mask)
     occupancies = torch.from_numpy(flat.occupancies.astype(real))
     return TensorBatch(**tensors, occupancies=occupancies, ids=list(ids))
+
+
+def _angles(arrays: dict[str, Any], max_triplets: int, threads: int | None) -> dict[str, Any]:
+    """``triplet_index`` and ``triplet_angle`` of the edges, which are sorted by their centre."""
+    starts = np.zeros(len(arrays["numbers"]) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(arrays["edge_index"][0], minlength=len(starts) - 1), out=starts[1:])
+    index, angle, _ = _core.triplets(arrays["edge_vector"], arrays["edge_offsets"], starts, max_triplets, threads)
+    return {"triplet_index": index, "triplet_angle": angle}
 
 
 def check_dtype(dtype: torch.dtype) -> torch.dtype:

@@ -221,11 +221,14 @@ class FeatureSpec:
         a + c, a + b of the given cell as far as they are no edges already (see :func:`given_edges`); None: none.
     reflections
         ``Ball(d_min)``, ``Indices(((1, 0, 0), ...))`` or ``IndexBox(m)``; None: no reflections.
+    angles
+        All ordered pairs of different edges with one centre, and the angles between them; needs ``edges``.
     """
 
     edges: Radius | Nearest | FirstNearest | None = None
     lattice_edges: str | None = None
     reflections: Ball | Indices | IndexBox | None = None
+    angles: bool = False
 
     def __post_init__(self) -> None:
         for name, value, known in (("edges", self.edges, _EDGES), ("reflections", self.reflections, _REFLECTIONS)):
@@ -236,14 +239,17 @@ class FeatureSpec:
         if self.lattice_edges is not None and self.lattice_edges not in LATTICE_EDGES:
             message = f"lattice_edges = {self.lattice_edges!r}: must be one of {', '.join(LATTICE_EDGES)}, or None"
             raise ArgumentError(message, name="lattice_edges", value=self.lattice_edges)
+        if not isinstance(self.angles, bool) or (self.angles and self.edges is None):
+            message = f"angles = {self.angles!r}: must be true or false, and true needs edges"
+            raise ArgumentError(message, name="angles", value=self.angles)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary for JSON and TOML; features that are not asked for are left out."""
         parts = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {
-            name: part if isinstance(part, str) else {"kind": part.kind, **_plain(asdict(part))}
+            name: part if isinstance(part, (str, bool)) else {"kind": part.kind, **_plain(asdict(part))}
             for name, part in parts
-            if part is not None
+            if part is not None and part is not False
         }
 
     @classmethod
@@ -263,6 +269,7 @@ class FeatureSpec:
             edges=_part(data, "edges", _EDGES),
             lattice_edges=data.get("lattice_edges"),
             reflections=_part(data, "reflections", _REFLECTIONS),
+            angles=data.get("angles", False),
         )
 
 

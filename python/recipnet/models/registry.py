@@ -18,6 +18,7 @@ from recipnet.models.matformer import Matformer
 from recipnet.models.megnet import MEGNet
 from recipnet.models.potnet import PotNet
 from recipnet.models.prdnet import PRDNet
+from recipnet.models.prdnet_paper import PRDNetPaper, PRDNetPaperFixed
 from recipnet.models.regnet import ReGNet
 from recipnet.models.regnet_mt import ReGNetMT, ReGNetMTPaper
 from recipnet.models.regnet_paper import ReGNetPaper
@@ -61,7 +62,14 @@ _ENTRIES = {
     ),
     "megnet": Entry({"paper": MEGNet}, "MEGNet, Chem. Mater. 31, 3564 (2019), arXiv 1812.05055", {"paper": STEPPED}),
     "potnet": Entry({"paper": PotNet}, "PotNet without infinite sums, ICML 2023, arXiv 2306.10045", {"paper": STEPPED}),
-    "prdnet": Entry({"exact": PRDNet}, "Beyond Structure (PRDNet), arXiv 2509.21778"),
+    "prdnet": Entry(
+        {"exact": PRDNet, "paper": PRDNetPaper, "paper_fixed": PRDNetPaperFixed},
+        "Beyond Structure (PRDNet), arXiv 2509.21778",
+        {
+            "paper": ("atom order", "wrapping", "rotation", "mirror"),
+            "paper_fixed": ("atom order", "wrapping", "origin", "rotation", "mirror"),
+        },
+    ),
     "regnet": Entry(
         {"exact": ReGNet, "paper": ReGNetPaper},
         "ReGNet (ReciNet), arXiv 2502.02748",
