@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load, save
 
 import recipnet as rn
-from models.crystals import CHANGES, random_crystals, tied_crystals, tied_crystal
+from models.crystals import CHANGES, cubic_crystal, random_crystals, tied_crystal
 from recipnet.data import Ball, Radius, collate
 from recipnet.models import INVARIANCES, build, invariances, modes, names
 
@@ -104,9 +104,10 @@ def predict(model: torch.nn.Module, crystals: list[rn.Crystal], dtype: torch.dty
         return model(collate(crystals, model.spec, dtype=dtype))[:, 0]
 
 
-def changed_by(model: torch.nn.Module, change: str, dtype: torch.dtype = torch.float64, *, ties: bool = False) -> float:
+def changed_by(row: Row, change: str, dtype: torch.dtype = torch.float64, *, all_crystals: bool) -> float:
     """Largest change of a prediction, relative to the larger of the predictions and their spread."""
-    crystals = [*random_crystals(), tied_crystal()] if ties else random_crystals()
+    model = row.build(dtype)
+    crystals = random_crystals() + ([tied_crystal()] if row.ties else []) + ([cubic_crystal()] if all_crystals else [])
     before = predict(model, crystals, dtype)
     rng = np.random.default_rng(7)
     after = predict(model, [CHANGES[change](c, rng) for c in crystals], dtype)
@@ -128,12 +129,12 @@ def test_every_mode_has_a_row():
 @pytest.mark.parametrize("word", GROUPS)
 @rows
 def test_in_float64(row, word):
-    model = row.build()
     if word in row.keeps:
         for change in GROUPS[word]:
-            assert changed_by(model, change, ties=row.ties) <= 1e-10, change
+            # a paper mode reduces the cell, and where that has ties rounding chooses: that is not for its list to say
+            assert changed_by(row, change, all_crystals=row.mode == "exact") <= 1e-10, change
     else:
-        assert max(changed_by(model, change, ties=row.ties) for change in GROUPS[word]) > 1e-6
+        assert max(changed_by(row, change, all_crystals=True) for change in GROUPS[word]) > 1e-6
 
 
 @pytest.mark.parametrize("word", GROUPS)
@@ -141,9 +142,8 @@ def test_in_float64(row, word):
 def test_in_float32(row, word):
     if row.mode != "exact":
         pytest.skip("the float64 test says what a paper mode keeps")
-    model = row.build(torch.float32)
     for change in GROUPS[word]:
-        assert changed_by(model, change, torch.float32) <= 1e-5, change
+        assert changed_by(row, change, torch.float32, all_crystals=True) <= 1e-5, change
 
 
 @rows
