@@ -102,10 +102,41 @@ def test_a_search_beyond_eight_angstrom_forgets_the_given_edges(edges):
     assert [count == 0 for count in counts.tolist()] == searched
 
 
+def test_voronoi_edges_are_those_of_the_lattice_at_every_atom():
+    crystals = [rn.sample("quartz"), rn.sample("halite"), SPARSE, CRYSTALS[-1]]
+    for dtype in (torch.float64, torch.float32):
+        batch = collate(crystals, FeatureSpec(lattice_edges="voronoi"), dtype=dtype)
+        assert torch.equal(*batch.lattice_edge_index)
+        assert batch.lattice_edge_vector.dtype == dtype
+        for i in range(batch.num_atoms):
+            vectors = rn.voronoi_vectors(crystals[int(batch.atom_crystal[i])]).vector
+            mine = batch.lattice_edge_vector[batch.lattice_edge_index[0] == i]
+            np.testing.assert_allclose(mine, vectors, rtol=1e-6, atol=1e-6)
+    assert batch.lattice_edge_index[0].bincount(minlength=batch.num_atoms).tolist() == [8] * 9 + [6] * 8 + [6, 12]
+    assert collate([], FeatureSpec(lattice_edges="voronoi")).lattice_edge_vector.shape == (0, 3)
+
+
+def test_voronoi_edges_do_not_know_the_basis():
+    """As given edges do, in the control."""
+    crystal = rn.Crystal(np.array([[4.0, 0, 0], [1.1, 3.7, 0], [0.4, 1.2, 4.4]]), [6, 8], [[0, 0, 0], [0.3, 0.2, 0.6]])
+    step = np.array([[1, 2, 0], [0, -1, 0], [3, 0, 1]])
+    other = rn.Crystal(step @ crystal.lattice, crystal.numbers, crystal.frac_coords @ np.linalg.inv(step))
+    for name, equal in (("voronoi", True), ("given6", False)):
+        sets = [
+            np.sort(
+                collate(c, FeatureSpec(lattice_edges=name), dtype=torch.float64).lattice_edge_vector.numpy(), axis=0
+            )
+            for c in (crystal, other)
+        ]
+        assert (sets[0].shape == sets[1].shape and np.allclose(*sets, atol=1e-9)) == equal
+
+
 def test_spec_in_files_and_refusals():
     spec = FeatureSpec(edges=FirstNearest(12, radius=8), lattice_edges="given6")
     assert FeatureSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
     assert spec.to_dict()["lattice_edges"] == "given6"
+    voronoi = FeatureSpec(lattice_edges="voronoi")
+    assert FeatureSpec.from_dict(voronoi.to_dict()) == voronoi
     for make, name in (
         (lambda: FirstNearest(0), "k"),
         (lambda: FirstNearest(2, radius=0.0), "radius"),

@@ -18,7 +18,7 @@ from recipnet.data.batch import TensorBatch
 from recipnet.data.first_nearest import first_nearest
 from recipnet.data.fixed import fixed_reflections
 from recipnet.data.flat import FlatCrystals, MiniBatch
-from recipnet.data.lattice_edges import given_edges
+from recipnet.data.lattice_edges import given_edges, voronoi_edges
 from recipnet.data.spec import Ball, FeatureSpec, FirstNearest, IndexBox, Nearest
 from recipnet.errors import ArgumentError, DataError, RecipnetError
 
@@ -95,9 +95,11 @@ def collate(
         arrays |= fixed_reflections(spec.reflections.triples(), flat.lattices, real, max_reflections, reduced=reduced)
     if isinstance(spec.edges, FirstNearest):
         arrays |= first_nearest(arrays, spec.edges.k, spec.edges.radius)
-    if spec.lattice_edges is not None:
+    if spec.lattice_edges == "given6":
         k = spec.edges.k if isinstance(spec.edges, Nearest) else 0
         arrays |= given_edges(arrays, flat.lattices, k, real)
+    elif spec.lattice_edges == "voronoi":
+        arrays |= voronoi_edges(arrays, flat.lattices, real, threads)
     if spec.angles:
         arrays |= _angles(arrays, max_triplets, threads)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}

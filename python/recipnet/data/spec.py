@@ -22,7 +22,7 @@ import numpy.typing as npt
 from recipnet.errors import ArgumentError
 
 EDGE_MODES = ("directed", "union", "mutual", "paper", "paper_canonical")
-LATTICE_EDGES = ("given6",)
+LATTICE_EDGES = ("voronoi", "given6")
 
 
 def _positive(name: str, value: Any) -> float:
@@ -217,8 +217,10 @@ class FeatureSpec:
     edges
         ``Radius(cutoff)``, ``Nearest(k)`` or ``FirstNearest(k)``; None: no edges.
     lattice_edges
-        Edges from every atom to images of itself, whatever their length: ``"given6"``, plus and minus b, c, a, b + c,
-        a + c, a + b of the given cell as far as they are no edges already (see :func:`given_edges`); None: none.
+        Edges from every atom to images of itself, whatever their length: ``"voronoi"``, along the vectors that the
+        facets of the lattice's Wigner-Seitz cell belong to, whatever the basis (:func:`recipnet.voronoi_vectors`);
+        ``"given6"``, plus and minus b, c, a, b + c, a + c, a + b of the given cell as far as they are no edges already,
+        for published models; None: none.
     reflections
         ``Ball(d_min)``, ``Indices(((1, 0, 0), ...))`` or ``IndexBox(m)``; None: no reflections.
     angles
