@@ -73,8 +73,8 @@ class SphericalBasis(nn.Module):
         super().__init__()
         zeros = torch.from_numpy(bessel_zeros(count))
         at_zero = torch.stack([_bessel(degree + 1, zeros[degree]) for degree in range(DEGREES)])
-        angular = [math.sqrt((2 * degree + 1) / (4.0 * math.pi)) for degree in range(DEGREES)]
-        norm = torch.tensor(angular, dtype=torch.float64)[:, None] * math.sqrt(2.0) / at_zero.abs()
+        angular = torch.from_numpy(np.sqrt((2 * np.arange(DEGREES) + 1) / (4.0 * math.pi)))  # never on "meta"
+        norm = angular[:, None] * math.sqrt(2.0) / at_zero.abs()
         self.register_buffer("zeros", zeros / reach, persistent=False)
         self.register_buffer("norm", norm, persistent=False)
 
