@@ -1,9 +1,11 @@
-"""Read the 4,020 real CIF texts and compare every one with gemmi and with pymatgen.
+"""Read real CIF texts and compare every one with gemmi, with pymatgen, or with the structure stored beside it.
 
-    python benches/python/check_cif_texts.py [--sample N] [--peer gemmi|pymatgen] [TEXTS.jsonl.gz]
+    python benches/python/check_cif_texts.py [--sample N] [--peer gemmi|pymatgen|table] [TEXTS.jsonl.gz|TABLE.parquet]
 
-Compared are lattice (vectors for pymatgen, cell parameters for gemmi), species and coordinates, for every text.
-Prints the differences and writes counts and times to benches/results/cif_texts_PEER.csv; exit code 1 where one differs.
+By default the 4,020 texts of shared/data; a Parquet file has the texts in its column ``cif``, and ``--peer table``
+compares them with its columns lattice, numbers and frac. Compared are lattice (vectors for pymatgen, cell parameters
+for gemmi), species and coordinates, for every text. Prints the differences and writes counts and times to
+benches/results/cif_texts_PEER.csv (cif_column_PEER.csv for a Parquet file); exit code 1 where one differs.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +27,30 @@ from _record import median_time, table, versions, write
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = ROOT.parent / "shared" / "data" / "cif_texts.jsonl.gz"
-#: Largest accepted differences: angstrom (vectors), fractional (coordinates).
+#: Largest accepted differences: angstrom (vectors), fractional (coordinates). Tables hold coordinates as float32.
 LATTICE_TOLERANCE = 1e-9
 FRAC_TOLERANCE = 1e-9
+STORED_FRAC_TOLERANCE = 6.1e-8
 
 
 def load(path: Path) -> list[tuple[str, str]]:
     """Pairs of id and text."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        columns = pq.read_table(path, columns=["id", "cif"])
+        return list(zip(columns["id"].to_pylist(), columns["cif"].to_pylist(), strict=True))
     with gzip.open(path, "rt", encoding="utf-8") as handle:
         return [(row["id"], row["cif"]) for row in map(json.loads, handle)]
+
+
+def stored(path: Path) -> Iterator[tuple[np.ndarray, list[int], np.ndarray]]:
+    """Vectors, atomic numbers and coordinates of each row of a table."""
+    import pyarrow.parquet as pq
+
+    columns = pq.read_table(path, columns=["lattice", "numbers", "frac"])
+    for lattice, numbers, frac in zip(*(columns[name] for name in columns.column_names), strict=True):
+        yield np.array(lattice.as_py()).reshape(3, 3), numbers.as_py(), np.array(frac.as_py()).reshape(-1, 3)
 
 
 def with_gemmi(text: str) -> tuple[np.ndarray, list[int], np.ndarray]:
@@ -79,7 +98,9 @@ def with_pymatgen(text: str) -> tuple[np.ndarray, list[int], np.ndarray]:
     return structure.lattice.matrix, list(structure.atomic_numbers), structure.frac_coords
 
 
-def difference(ours: Any, theirs: tuple[np.ndarray, list[int], np.ndarray]) -> str:
+def difference(
+    ours: Any, theirs: tuple[np.ndarray, list[int], np.ndarray], frac_tolerance: float = FRAC_TOLERANCE
+) -> str:
     """What differs, or nothing."""
     rows, numbers, coordinates = theirs
     if np.abs(ours.lattice - rows).max() > LATTICE_TOLERANCE:
@@ -90,13 +111,13 @@ def difference(ours: Any, theirs: tuple[np.ndarray, list[int], np.ndarray]) -> s
         return "species"
     if ours.numbers.tolist() == numbers:
         delta = ours.frac_coords - coordinates
-        if np.abs(delta - np.round(delta)).max() <= FRAC_TOLERANCE:
+        if np.abs(delta - np.round(delta)).max() <= frac_tolerance:
             return ""
     # A peer may order atoms by species: compare as sets, each atom with its nearest of the same element.
     for number, place in zip(ours.numbers.tolist(), ours.frac_coords, strict=True):
         delta = coordinates[np.array(numbers) == number] - place
         nearest = np.abs(delta - np.round(delta)).max(axis=1).min()
-        if nearest > FRAC_TOLERANCE:
+        if nearest > frac_tolerance:
             return f"an atom of element {number} is {nearest:.2e} from its nearest"
     return ""
 
@@ -109,17 +130,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("texts", nargs="?", type=Path, default=DEFAULT)
     parser.add_argument("--sample", type=int, default=None, help="every n-th text only")
-    parser.add_argument("--peer", choices=["gemmi", "pymatgen"], default="gemmi")
+    parser.add_argument("--peer", choices=["gemmi", "pymatgen", "table"], default="gemmi")
     arguments = parser.parse_args()
-    pairs = load(arguments.texts)[:: arguments.sample or 1]
-    peer = {"gemmi": with_gemmi, "pymatgen": with_pymatgen}[arguments.peer]
+    step = arguments.sample or 1
+    pairs = load(arguments.texts)[::step]
     batch, report = rn.parse_many([text for _, text in pairs], on_error="collect")
     wrong = []
+    tolerance = STORED_FRAC_TOLERANCE if arguments.peer == "table" else FRAC_TOLERANCE
     start = time.perf_counter()
-    theirs = [peer(text) for _, text in pairs]
+    if arguments.peer == "table":
+        theirs = list(islice(stored(arguments.texts), 0, None, step))
+    else:
+        peer = {"gemmi": with_gemmi, "pymatgen": with_pymatgen}[arguments.peer]
+        theirs = [peer(text) for _, text in pairs]
     peer_seconds = time.perf_counter() - start
     for crystal, place in zip(batch, batch.source_index.tolist(), strict=True):
-        what = difference(crystal, theirs[place])
+        what = difference(crystal, theirs[place], tolerance)
         if what:
             wrong.append((pairs[place][0], what))
             print(pairs[place][0], what)
@@ -148,7 +174,10 @@ def main() -> int:
     )
     print(table(rows))
     if arguments.sample is None:
-        print("written:", write(f"cif_texts_{arguments.peer}", rows, versions(arguments.peer, "numpy")))
+        kind = "column" if arguments.texts.suffix == ".parquet" else "texts"
+        peers = ["pyarrow"] if kind == "column" else []
+        peers += [] if arguments.peer == "table" else [arguments.peer]
+        print("written:", write(f"cif_{kind}_{arguments.peer}", rows, versions(*peers, "numpy")))
     return 1 if wrong or report.failed else 0
 
 

@@ -48,6 +48,28 @@ def test_lattice_species_and_coordinates_agree(script: ModuleType, texts: list[s
     assert {place: what for place, what in differences.items() if what} == {}
 
 
+def test_a_column_of_texts_agrees_with_gemmi_and_with_the_structures_beside_it(
+    script: ModuleType, shared_dir: Path
+) -> None:
+    pytest.importorskip("gemmi")
+    pytest.importorskip("pyarrow")
+    table, step = shared_dir / "data" / "mp_20_partial.parquet", 50
+    texts = script.load(table)[::step]
+    batch, _ = rn.parse_many([text for _, text in texts], ids=[name for name, _ in texts])
+    rows = list(script.stored(table))[::step]
+    differences = {}
+    for crystal, (name, text), row in zip(batch, texts, rows, strict=True):
+        differences[name] = script.difference(crystal, script.with_gemmi(text))
+        differences[name] += script.difference(crystal, row, script.STORED_FRAC_TOLERANCE)
+    assert len(differences) == 354
+    assert {name: what for name, what in differences.items() if what} == {}
+    # The reader's own way to the column.
+    whole, report = rn.read_many(table, format="cif", on_error="collect")
+    assert (report.ok, report.failed, report.skipped) == (17678, 0, 0)
+    assert whole.ids[::step] == batch.ids
+    assert whole[::step].frac_coords.tobytes() == batch.frac_coords.tobytes()
+
+
 def test_the_comparison_sees_small_differences(script: ModuleType, texts: list[str]) -> None:
     pytest.importorskip("gemmi")
     rows, numbers, places = script.with_gemmi(texts[0])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,6 +221,28 @@ def _rebuild(parts: dict[str, Any]) -> SymmetryResult:
     return result
 
 
+@overload
+def find_symmetry(
+    crystals: Crystal,
+    symprec: float = 0.01,
+    *,
+    setting: str = "standard",
+    max_sites: int = 10_000,
+    threads: int | None = None,
+) -> SymmetryResult: ...
+
+
+@overload
+def find_symmetry(
+    crystals: CrystalBatch | Iterable[Crystal],
+    symprec: float = 0.01,
+    *,
+    setting: str = "standard",
+    max_sites: int = 10_000,
+    threads: int | None = None,
+) -> list[SymmetryResult]: ...
+
+
 def find_symmetry(
     crystals: Crystals,
     symprec: float = 0.01,
@@ -227,7 +250,7 @@ def find_symmetry(
     setting: str = "standard",
     max_sites: int = 10_000,
     threads: int | None = None,
-) -> Any:
+) -> SymmetryResult | list[SymmetryResult]:
     """Space group, orbits and standard cells of structures, found by moyo.
 
     What a crystal declares about itself plays no part. A mixed site counts as one kind of atom by its set of (number,
