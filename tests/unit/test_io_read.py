@@ -99,7 +99,7 @@ def test_policies(folder):
         rn.read_many(folder, on_error="ignore")
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("threads", [1, 2, 7, 64])
 def test_same_for_any_number_of_threads(folder, threads):
     assert rn.read_many(folder, on_error="collect", threads=threads) == rn.read_many(folder, on_error="collect")
 
