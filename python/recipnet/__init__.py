@@ -17,9 +17,11 @@ from recipnet.io.read import parse, parse_many, read, read_many
 from recipnet.io.report import ReadReport
 from recipnet.io.stream import stream
 from recipnet.io.write import write
+from recipnet.powder import PowderPattern, powder_pattern
 from recipnet.real_space import Edges, nearest_neighbors, neighbors
 from recipnet.reciprocal import Reflections, reflections
 from recipnet.sample import sample
+from recipnet.scattering import form_factors, structure_factors
 from recipnet.symmetry import Operations, SpaceGroup
 from recipnet.symmetry.cells import niggli
 from recipnet.symmetry.search import SymmetryResult, find_symmetry
@@ -33,6 +35,7 @@ __all__ = [
     "FourierBasis",
     "FourierFeatures",
     "Operations",
+    "PowderPattern",
     "ReadReport",
     "Reflections",
     "SpaceGroup",
@@ -43,6 +46,7 @@ __all__ = [
     "cif",
     "errors",
     "find_symmetry",
+    "form_factors",
     "fourier_basis",
     "fourier_features",
     "nearest_neighbors",
@@ -50,11 +54,13 @@ __all__ = [
     "niggli",
     "parse",
     "parse_many",
+    "powder_pattern",
     "read",
     "read_many",
     "reflections",
     "sample",
     "stream",
+    "structure_factors",
     "triplets",
     "voronoi_vectors",
     "write",

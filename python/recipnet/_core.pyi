@@ -81,6 +81,31 @@ def featurize(
     single: bool,
 ) -> dict[str, NDArray[Any]]: ...
 
+# scattering
+def form_factors(
+    radiation: str,
+    numbers: NDArray[np.uint8],
+    charges: _Floats | None,
+    isotopes: NDArray[np.uint16] | None,
+    stol: _Floats,
+    threads: int | None,
+) -> _Floats: ...
+def structure_factors(
+    atoms: dict[str, Any], hkl: _Ints, hkl_offsets: _Longs, threads: int | None
+) -> tuple[_Floats, list[str]]: ...
+def powder_lines(
+    atoms: dict[str, Any], wavelength: float, two_theta: tuple[float, float], max_reflections: int, threads: int | None
+) -> tuple[_Floats, _Floats, _Floats, _Ints, _Ints, _Longs, list[str]]: ...
+def powder_profiles(
+    two_theta: _Floats,
+    intensity: _Floats,
+    fwhm: _Floats,
+    offsets: _Longs,
+    eta: float,
+    grid: _Floats,
+    threads: int | None,
+) -> _Floats: ...
+
 # structure_factor; flat arrays, complex numbers as pairs
 _Batch: TypeAlias = tuple[_Reals, _Ints, _Longs, _Longs]
 _Kinds: TypeAlias = tuple[_Longs, int] | None

@@ -73,6 +73,10 @@ class LossWarning(UserWarning):
     """Something that a crystal carries and that the other side has no place for was left out."""
 
 
+class ScatteringWarning(UserWarning):
+    """An ion without a form factor was taken as the neutral atom."""
+
+
 class CrystalError(RecipnetError):
     """Arrays that do not describe a crystal: ``field, crystal, row, value``."""
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from recipnet.cli import experts_command, symmetry_command
+from recipnet.cli import experts_command, symmetry_command, xrd_command
 from recipnet.cli.guard import USER, exit_codes, new_app, say
 
 app = new_app("Crystals in, numbers out. Training and predicting: recipnet-train, recipnet-predict.")
@@ -118,3 +118,4 @@ def models(debug: _Debug = False) -> None:
 
 app.command(name="experts", help=experts_command.HELP)(experts_command.experts)
 app.command(name="symmetry", help=symmetry_command.HELP)(symmetry_command.symmetry)
+app.command(name="xrd", help=xrd_command.HELP)(xrd_command.xrd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recipnet.ops.form_factors import form_factor_table
 from recipnet.ops.transforms import recip_adjoint, recip_convolve, recip_forward, structure_factor
 
-__all__ = ["recip_adjoint", "recip_convolve", "recip_forward", "structure_factor"]
+__all__ = ["form_factor_table", "recip_adjoint", "recip_convolve", "recip_forward", "structure_factor"]

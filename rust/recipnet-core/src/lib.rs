@@ -5,11 +5,11 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | 5 | [`featurize`] |
-//! | 4 | [`neighbors`], [`reciprocal`], [`structure_factor`], [`fourier`] |
+//! | 4 | [`neighbors`], [`reciprocal`], [`structure_factor`], [`fourier`], and on them [`powder`] |
 //! | 3 | [`cif`], [`cif_write`], [`poscar`], [`extxyz`], [`batch`] |
 //! | 2 | [`crystal`], [`symmetry`] and on it [`structure`] (what a file holds), [`lines`] (texts made of lines) |
-//! | 1 | [`lattice`], [`elements`] |
-//! | 0 | [`error`], [`math`], [`parallel`] (the only file that names rayon), `order` (sorting with ties), [`mod@format`] |
+//! | 1 | [`lattice`], [`elements`], [`form_factor`] |
+//! | 0 | [`error`], [`math`], [`parallel`] (the only file that names rayon), [`mod@format`], and inside: `order` (sorting with ties), `machine`, `scalar`, `elementary` |
 //!
 //! ```
 //! use recipnet_core::batch::CrystalBatch;
@@ -29,20 +29,25 @@ pub mod batch;
 pub mod cif;
 pub mod cif_write;
 pub mod crystal;
+mod elementary;
 pub mod elements;
 pub mod error;
 pub mod extxyz;
 pub mod featurize;
+pub mod form_factor;
 pub mod format;
 pub mod fourier;
 pub mod lattice;
 pub mod lines;
+mod machine;
 pub mod math;
 pub mod neighbors;
 mod order;
 pub mod parallel;
 pub mod poscar;
+pub mod powder;
 pub mod reciprocal;
+mod scalar;
 pub mod structure;
 pub mod structure_factor;
 pub mod symmetry;

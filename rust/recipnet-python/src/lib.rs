@@ -8,6 +8,7 @@ mod error;
 mod featurize;
 mod fourier;
 mod geometry;
+mod scattering;
 mod structure_factor;
 mod symmetry;
 mod texts;
@@ -28,6 +29,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     featurize::register(module)?;
     fourier::register(module)?;
     geometry::register(module)?;
+    scattering::register(module)?;
     structure_factor::register(module)?;
     symmetry::register(module)
 }

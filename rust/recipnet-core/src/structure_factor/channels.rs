@@ -5,11 +5,11 @@
 
 use std::f64::consts::TAU;
 
-use super::machine::{Kernel, Machine};
 use super::phases::{BLOCK, CHUNK, LANES, Phases};
 use super::ragged::{Piece, Ragged};
-use super::scalar::Scalar;
 use super::weighted::blocks;
+use crate::machine::{Kernel, Machine};
+use crate::scalar::Scalar;
 
 /// Rows of a tile.
 const ROWS: usize = 4;

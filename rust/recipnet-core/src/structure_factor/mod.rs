@@ -20,25 +20,29 @@
 #![allow(clippy::inline_always)]
 
 mod channels;
-mod machine;
+mod factors;
 mod phases;
 mod ragged;
-mod scalar;
+mod rows;
+mod scatterers;
+mod separable;
 mod weighted;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::scalar::Scalar;
+pub use factors::structure_factors;
 pub use ragged::{MAX_INDEX, Ragged};
-pub use scalar::Scalar;
+pub use scatterers::{Resolved, Scatterers, Species, resolve};
 pub use weighted::{Keep, Weights};
 
 use self::channels::{ChannelAdjoint, ChannelForward, ChannelPositionGradient, Fused, FusedSums};
-use self::machine::dispatch;
 use self::phases::{BLOCK, CHUNK};
 use self::ragged::{Piece, check_length};
 use self::weighted::{Adjoint, Forward, PositionGradient};
 use crate::error::{ArgumentError, Error, Result};
+use crate::machine::dispatch;
 use crate::parallel;
 
 /// Nanoseconds that a term takes, and with C channels a term's channel; they only decide whether threads are woken.

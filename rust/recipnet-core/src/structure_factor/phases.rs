@@ -5,12 +5,12 @@
 //! by multiplication with the first power, so that an entry depends on its index and its coordinate alone and its error
 //! does not grow with the index. Tables are made in float64 and rounded once.
 
-use std::f64::consts::TAU;
 use std::ops::Range;
 
-use super::machine::{Kernel, Machine, dispatch};
 use super::ragged::MAX_INDEX;
-use super::scalar::Scalar;
+use crate::elementary::{ROUND, cis};
+use crate::machine::{Kernel, Machine, dispatch};
+use crate::scalar::Scalar;
 
 /// Atoms that lie side by side fill a multiple of this; the rest is padding.
 pub const LANES: usize = 8;
@@ -21,39 +21,6 @@ pub const BLOCK: usize = 32;
 /// Indices of a group in a table.
 const GROUP: i32 = 8;
 const ABSENT: u32 = u32::MAX;
-/// 1.5 * 2^52: adding it and taking it away rounds to a whole number, on any processor in two instructions.
-const ROUND: f64 = 6_755_399_441_055_744.0;
-
-/// cos and sin of `2 pi t` for `|t| <= 1/2`, without branches, to about 1e-16.
-#[inline(always)]
-fn cis(turns: f64) -> (f64, f64) {
-    let quarter = (turns * 4.0 + ROUND) - ROUND;
-    let y = (turns - quarter * 0.25) * TAU; // |y| <= pi / 4
-    let z = y * y;
-    // Taylor: the first term left out is below 1e-18.
-    let sine = y
-        * (1.0
-            + z * (-1.0 / 6.0
-                + z * (1.0 / 120.0
-                    + z * (-1.0 / 5_040.0
-                        + z * (1.0 / 362_880.0
-                            + z * (-1.0 / 39_916_800.0
-                                + z * (1.0 / 6_227_020_800.0 - z * (1.0 / 1_307_674_368_000.0))))))));
-    let cosine = 1.0
-        + z * (-0.5
-            + z * (1.0 / 24.0
-                + z * (-1.0 / 720.0
-                    + z * (1.0 / 40_320.0
-                        + z * (-1.0 / 3_628_800.0
-                            + z * (1.0 / 479_001_600.0
-                                + z * (-1.0 / 87_178_291_200.0 + z * (1.0 / 20_922_789_888_000.0))))))));
-    // Quarters 0, 1, -1, +-2: (c, s), (-s, c), (s, -c), (-c, -s).
-    let odd = quarter.abs() == 1.0;
-    let even_sign = if quarter.abs() == 2.0 { -1.0 } else { 1.0 };
-    let re = if odd { -quarter * sine } else { even_sign * cosine };
-    let im = if odd { quarter * cosine } else { even_sign * sine };
-    (re, im)
-}
 
 /// Powers of one axis for all atoms of a chunk: row `r` is `re[r * width..]`, `im[r * width..]`.
 struct Axis<T> {
@@ -274,8 +241,9 @@ fn multiply<T: Scalar, M: Machine>(a_re: &[T], a_im: &[T], b_re: &[T], b_im: &[T
 mod tests {
     use std::f64::consts::TAU;
 
-    use super::super::machine::{Baseline, Fused, Wide};
     use super::*;
+    use crate::elementary::{ROUND, cis};
+    use crate::machine::{Baseline, Fused, Wide};
 
     fn on<M: Machine>() {
         let hkl = [[0, 1, -1], [-64, 63, 7], [-64, 63, 8], [5, -9, 64]];
@@ -315,15 +283,5 @@ mod tests {
         on::<Baseline>();
         on::<Fused>();
         on::<Wide>();
-    }
-
-    #[test]
-    fn cis_is_good_to_the_last_bits() {
-        for i in -4096..=4096 {
-            let turns = f64::from(i) / 8192.0 + f64::from(i % 7) * 1e-9;
-            let (re, im) = cis(turns.clamp(-0.5, 0.5));
-            let (sin, cos) = (TAU * turns.clamp(-0.5, 0.5)).sin_cos();
-            assert!((re - cos).abs() < 6e-16 && (im - sin).abs() < 6e-16, "{turns}");
-        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::scalar::Scalar;
 use crate::batch::check_offsets;
 use crate::error::{ArgumentError, Error, Result};
+use crate::scalar::Scalar;
 
 /// Largest index that is taken: up to it the stated errors hold, and tables of phases stay small.
 pub const MAX_INDEX: i32 = 4095;
@@ -58,7 +58,12 @@ impl<'a, T: Scalar> Ragged<'a, T> {
             check_offsets(name, offsets, crystals, rows)
                 .map_err(|error| refuse(name, format!("{} entries", offsets.len()), error.to_string()))?;
         }
-        if let Some(row) = frac.iter().position(|x| x.iter().any(|&v| !v.into().is_finite())) {
+        // A sum is not finite if a term is not; then the row is looked for.
+        let sound = frac.as_flattened().iter().fold(0.0, |sum, &x| sum + 0.0 * x.into()) == 0.0;
+        if let Some(row) = (!sound)
+            .then(|| frac.iter().position(|x| x.iter().any(|&v| !v.into().is_finite())))
+            .flatten()
+        {
             return Err(refuse(
                 "frac",
                 format!("{:?}", frac[row]),
@@ -66,7 +71,11 @@ impl<'a, T: Scalar> Ragged<'a, T> {
             ));
         }
         let limit = MAX_INDEX.unsigned_abs();
-        if let Some(row) = hkl.iter().position(|h| h.iter().any(|v| v.unsigned_abs() > limit)) {
+        let largest = hkl.as_flattened().iter().fold(0, |most, v| v.unsigned_abs().max(most));
+        if let Some(row) = (largest > limit)
+            .then(|| hkl.iter().position(|h| h.iter().any(|v| v.unsigned_abs() > limit)))
+            .flatten()
+        {
             return Err(refuse(
                 "hkl",
                 format!("{:?}", hkl[row]),

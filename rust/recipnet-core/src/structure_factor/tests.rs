@@ -3,9 +3,9 @@
 use std::f64::consts::TAU;
 
 use super::channels::ChannelForward;
-use super::machine::{Baseline, Fused, Kernel, Machine, Wide};
 use super::weighted::Forward;
 use super::*;
+use crate::machine::{Baseline, Fused, Kernel, Machine, Wide};
 
 /// Crystals without atoms, without reflections, with one of each, and around the edges of chunks and blocks.
 const ATOMS: [usize; 10] = [3, 0, 1, 70, 5, 17, 64, 1, 8, 9];

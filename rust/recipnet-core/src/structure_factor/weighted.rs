@@ -2,10 +2,10 @@
 
 use std::f64::consts::TAU;
 
-use super::machine::{Kernel, Machine};
 use super::phases::{BLOCK, CHUNK, LANES, Phases};
 use super::ragged::{Piece, Ragged};
-use super::scalar::Scalar;
+use crate::machine::{Kernel, Machine};
+use crate::scalar::Scalar;
 
 /// Weights `w_j(h)` of the terms.
 #[derive(Debug, Clone, Copy)]

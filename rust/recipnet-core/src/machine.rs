@@ -6,7 +6,7 @@
 use multiversion::multiversion;
 use multiversion::target::match_target;
 
-use super::scalar::Scalar;
+use crate::scalar::Scalar;
 
 /// An instruction set.
 pub trait Machine {

@@ -1,0 +1,108 @@
+//! Elementary functions without branches, for loops that a compiler turns into vector instructions.
+
+// A loop gets the instructions of the function that it is inlined into: here that is not a hint.
+#![allow(clippy::inline_always)]
+
+use std::f64::consts::{LN_2, LOG2_E, TAU};
+
+use crate::machine::Machine;
+
+/// 1.5 * 2^52: adding it and taking it away rounds to a whole number, on any processor in two instructions.
+pub const ROUND: f64 = 6_755_399_441_055_744.0;
+/// `ln 2` with its last 21 bits cleared, so that small whole multiples are exact, and the rest.
+const LN_2_HIGH: f64 = f64::from_bits(LN_2.to_bits() & !0x1f_ffff);
+/// `ln 2 - LN_2_HIGH` beyond the digits of a float64 `ln 2` too.
+const LN_2_LOW: f64 = (LN_2 - LN_2_HIGH) + 2.319_046_813_846_299_6e-17;
+
+/// cos and sin of `2 pi t` for `|t| <= 1/2`, without branches, to about 1e-16.
+#[inline(always)]
+pub fn cis(turns: f64) -> (f64, f64) {
+    let quarter = (turns * 4.0 + ROUND) - ROUND;
+    let y = (turns - quarter * 0.25) * TAU; // |y| <= pi / 4
+    let z = y * y;
+    // Taylor: the first term left out is below 1e-18.
+    let sine = y
+        * (1.0
+            + z * (-1.0 / 6.0
+                + z * (1.0 / 120.0
+                    + z * (-1.0 / 5_040.0
+                        + z * (1.0 / 362_880.0
+                            + z * (-1.0 / 39_916_800.0
+                                + z * (1.0 / 6_227_020_800.0 - z * (1.0 / 1_307_674_368_000.0))))))));
+    let cosine = 1.0
+        + z * (-0.5
+            + z * (1.0 / 24.0
+                + z * (-1.0 / 720.0
+                    + z * (1.0 / 40_320.0
+                        + z * (-1.0 / 3_628_800.0
+                            + z * (1.0 / 479_001_600.0
+                                + z * (-1.0 / 87_178_291_200.0 + z * (1.0 / 20_922_789_888_000.0))))))));
+    // Quarters 0, 1, -1, +-2: (c, s), (-s, c), (s, -c), (-c, -s).
+    let odd = quarter.abs() == 1.0;
+    let even_sign = if quarter.abs() == 2.0 { -1.0 } else { 1.0 };
+    let re = if odd { -quarter * sine } else { even_sign * cosine };
+    let im = if odd { quarter * cosine } else { even_sign * sine };
+    (re, im)
+}
+
+/// `exp(x)` for x up to 707, to 2e-16 of its value; what is below 1e-307 comes out as about that.
+#[inline(always)]
+pub fn exp<M: Machine>(x: f64) -> f64 {
+    let x = x.clamp(-707.0, 707.0);
+    let shifted = M::madd(x, LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    let r = M::madd(n, -LN_2_LOW, M::madd(n, -LN_2_HIGH, x)); // |r| <= ln 2 / 2
+    // Taylor: the first term left out is below 5e-18.
+    let mut sum = 1.0 / 6_227_020_800.0;
+    for coefficient in [
+        1.0 / 479_001_600.0,
+        1.0 / 39_916_800.0,
+        1.0 / 3_628_800.0,
+        1.0 / 362_880.0,
+        1.0 / 40_320.0,
+        1.0 / 5_040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ] {
+        sum = M::madd(sum, r, coefficient);
+    }
+    // The low bits of `shifted` are n; moved to the exponent they double n times.
+    sum * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Baseline, Fused};
+
+    #[test]
+    fn exp_is_good_to_the_last_bits() {
+        for i in -70_000..=200 {
+            let x = f64::from(i) * 0.010_1;
+            let exact = x.exp();
+            for value in [exp::<Baseline>(x), exp::<Fused>(x)] {
+                assert!(
+                    (value - exact).abs() <= 5e-16 * exact || x < -700.0,
+                    "{x} {value} {exact}"
+                );
+            }
+        }
+        assert_eq!(exp::<Fused>(0.0), 1.0);
+        assert!(exp::<Fused>(-1e300) < 1e-300 && exp::<Fused>(f64::NEG_INFINITY) < 1e-300);
+    }
+
+    #[test]
+    fn cis_is_good_to_the_last_bits() {
+        for i in -4096..=4096 {
+            let turns = f64::from(i) / 8192.0 + f64::from(i % 7) * 1e-9;
+            let (re, im) = cis(turns.clamp(-0.5, 0.5));
+            let (sin, cos) = (TAU * turns.clamp(-0.5, 0.5)).sin_cos();
+            assert!((re - cos).abs() < 6e-16 && (im - sin).abs() < 6e-16, "{turns}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Reflections as lines of one index, around whose middle a sum of phases is even or odd.
+//!
+//! On a line (h, k, l0 +- m) the terms are `XYZ^l0 . Z^(+-m)`, so four sums of real products serve two reflections.
+//! Friedel mates `F(-h) = conj F(h)` of real weights share a place.
+
+use std::ops::Range;
+
+use crate::lattice::Lattice;
+use crate::math::triangular;
+use crate::reciprocal::lines;
+
+/// Reflections lie side by side in blocks of this many.
+pub const LANES: usize = 8;
+/// A gap that is wider than this cuts a line when lines are sparse.
+const GAP: i32 = 8;
+/// The bit of a place that says that the mate of the reflection is stored.
+const MATE: u32 = 1 << 31;
+
+/// A line of reflections: `start`, and from there `LANES vectors` to each side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Indices of the middle.
+    pub start: [i32; 3],
+    /// Blocks of each side.
+    pub vectors: u32,
+    /// Blocks of the lines before: first those of the negative side, whose numbers run backwards, then the others.
+    pub base: u32,
+}
+
+/// Where a reflection is found: block, number in the block, and whether its mate is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(u32);
+
+impl Place {
+    #[inline]
+    pub fn block(self) -> usize {
+        ((self.0 & !MATE) / LANES as u32) as usize
+    }
+
+    #[inline]
+    pub fn lane(self) -> usize {
+        self.0 as usize % LANES
+    }
+
+    /// The sign bit of the imaginary part if the mate is stored.
+    #[inline]
+    pub fn conjugate(self) -> u64 {
+        u64::from(self.0 & MATE) << 32
+    }
+}
+
+/// All reflections of a crystal as lines.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    /// The running index.
+    pub axis: usize,
+    /// Lines, rising in their first two indices.
+    pub rows: Vec<Row>,
+    /// One for each reflection.
+    pub places: Vec<Place>,
+    /// Scratch: for each line of a dense box, the place of its running index 0 and its middle.
+    bins: Vec<(i32, i32)>,
+}
+
+/// Two indices that name a line, then the running one.
+fn axes(axis: usize) -> [usize; 3] {
+    match axis {
+        0 => [1, 2, 0],
+        1 => [0, 2, 1],
+        _ => [0, 1, 2],
+    }
+}
+
+/// The mate whose first index that is not 0 is positive, or positive and the line through the origin.
+#[inline]
+fn positive(h: [i32; 3]) -> ([i32; 3], bool) {
+    let negative = h[0] < 0 || (h[0] == 0 && h[1] < 0);
+    let sign = 1 - 2 * i32::from(negative);
+    (h.map(|i| sign * i), negative)
+}
+
+/// Place of running index `l`, from the line's pair in `bins`.
+#[inline]
+fn place((zero, middle): (i32, i32), l: i32, negative: bool) -> Place {
+    // Left of the middle one number is skipped: both sides hold the middle.
+    let at = zero + l + ((l - middle) >> 31);
+    Place(at as u32 | u32::from(negative) << 31)
+}
+
+impl Rows {
+    /// Sort reflections, all of them within `1/d <= 2 stol`, into lines along the longest axis.
+    pub fn set(&mut self, hkl: &[[i32; 3]], lattice: &Lattice, stol: f64) {
+        let radius = 2.0 * stol * (1.0 + 1e-9);
+        // |h| = |h* . a| is at most |h*| |a|.
+        let extent = lattice.lengths().map(|a| (radius * a) as i32 + 1);
+        self.axis = (0..3).rev().max_by_key(|&a| extent[a]).unwrap_or(2);
+        self.rows.clear();
+        self.places.clear();
+        let [p, q, r] = axes(self.axis);
+        let columns = 2 * extent[q] as usize + 1;
+        let bins = (extent[p] as usize + 1) * columns;
+        if bins > 2 * hkl.len() + 64 || !self.set_ball(bins, columns, extent[q], lattice, radius, hkl.len()) {
+            self.set_sparse(hkl);
+            return;
+        }
+        let (shift, bins) = (extent[q], self.bins.as_slice());
+        self.places.extend(hkl.iter().map(|h| {
+            let ([h, k, l], negative) = positive([h[p], h[q], h[r]]);
+            place(bins[(h * columns as i32 + k + shift) as usize], l, negative)
+        }));
+    }
+
+    /// Add a line; what [`place`] needs to find its reflections.
+    fn push(&mut self, h: i32, k: i32, low: i32, high: i32) -> (i32, i32) {
+        let middle = low + (high - low) / 2;
+        let vectors = ((high - middle) as u32 + 1).div_ceil(LANES as u32);
+        let base = self.rows.last().map_or(0, |row: &Row| row.base + 2 * row.vectors);
+        let mut start = [0; 3];
+        for (axis, index) in axes(self.axis).into_iter().zip([h, k, middle]) {
+            start[axis] = index;
+        }
+        self.rows.push(Row { start, vectors, base });
+        let zero = LANES as i32 * (base + vectors) as i32 - middle;
+        (zero, middle)
+    }
+
+    /// All lines of the half ball; false if that would be far more reflections than were asked for.
+    fn set_ball(
+        &mut self,
+        bins: usize,
+        columns: usize,
+        shift: i32,
+        lattice: &Lattice,
+        radius: f64,
+        asked: usize,
+    ) -> bool {
+        let volume = 2.0 / 3.0 * std::f64::consts::PI * radius.powi(3) * lattice.volume();
+        if volume > 3.0 * asked as f64 + 64.0 {
+            return false;
+        }
+        self.bins.clear();
+        self.bins.resize(bins, (0, 0));
+        let reciprocal = lattice.reciprocal();
+        let frame = triangular(&axes(self.axis).map(|a| reciprocal[a]));
+        lines(&frame, radius, true, |h, k, from, to| {
+            if from <= to {
+                let bin = (h * columns as i32 + k + shift) as usize;
+                self.bins[bin] = self.push(h, k, from, to);
+            }
+        });
+        true
+    }
+
+    /// Lines by sorting, cut at gaps.
+    fn set_sparse(&mut self, hkl: &[[i32; 3]]) {
+        let [p, q, r] = axes(self.axis);
+        let canonical = |i: u32| {
+            let h = hkl[i as usize];
+            positive([h[p], h[q], h[r]])
+        };
+        let mut order: Vec<u32> = (0..hkl.len() as u32).collect();
+        order.sort_unstable_by_key(|&i| canonical(i).0);
+        self.places.resize(order.len(), Place(0));
+        let mut rest = order.as_slice();
+        while let Some(&first) = rest.first() {
+            let [h, k, low] = canonical(first).0;
+            let mut high = low;
+            let count = rest.iter().take_while(|&&i| {
+                let [a, b, l] = canonical(i).0;
+                let same = [a, b] == [h, k] && l - high <= GAP;
+                high = if same { l } else { high };
+                same
+            });
+            let (members, others) = rest.split_at(count.count());
+            rest = others;
+            let line = self.push(h, k, low, high);
+            for &i in members {
+                let (h, negative) = canonical(i);
+                self.places[i as usize] = place(line, h[2], negative);
+            }
+        }
+    }
+
+    /// Consecutive lines that have at most about `limit` blocks.
+    pub fn slabs(&self, limit: usize) -> Vec<Range<usize>> {
+        let mut slabs = Vec::new();
+        let (mut first, mut size) = (0, 0);
+        for (place, row) in self.rows.iter().enumerate() {
+            if size > 0 && size + 2 * row.vectors as usize > limit {
+                slabs.push(first..place);
+                (first, size) = (place, 0);
+            }
+            size += 2 * row.vectors as usize;
+        }
+        if first < self.rows.len() {
+            slabs.push(first..self.rows.len());
+        }
+        slabs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::{norm, row_times};
+    use proptest::prelude::*;
+
+    fn check(hkl: &[[i32; 3]], lattice: &Lattice) {
+        let stol = hkl
+            .iter()
+            .map(|h| 0.5 * norm(row_times(h.map(f64::from), lattice.reciprocal())))
+            .fold(0.0, f64::max);
+        let mut rows = Rows::default();
+        rows.set(hkl, lattice, stol);
+        assert_eq!(rows.places.len(), hkl.len());
+        for (h, place) in hkl.iter().zip(&rows.places) {
+            let next = rows.rows.partition_point(|row| row.base as usize <= place.block());
+            let row = rows.rows[next - 1];
+            let at = (LANES * (place.block() - row.base as usize) + place.lane()) as i32;
+            let middle = LANES as i32 * row.vectors as i32;
+            let mut found = row.start;
+            found[rows.axis] += if at < middle { at + 1 - middle } else { at - middle };
+            let sign = if place.conjugate() == 0 { 1 } else { -1 };
+            assert_eq!(found.map(|i| sign * i), *h);
+        }
+        let mut sum = 0;
+        for row in &rows.rows {
+            assert_eq!(row.base, sum);
+            sum += 2 * row.vectors;
+        }
+        for limit in [1, 20, 1000] {
+            let slabs = rows.slabs(limit);
+            assert_eq!(slabs.iter().map(ExactSizeIterator::len).sum::<usize>(), rows.rows.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_reflection_has_its_place(
+            hkl in prop::collection::vec(prop::array::uniform3(-9..10i32), 0..600),
+            shear in -4.0..4.0f64,
+        ) {
+            let lattice = Lattice::new([[3.0, 0.0, 0.0], [shear, 4.0, 0.0], [0.3 * shear, shear, 5.0]]).unwrap();
+            check(&hkl, &lattice);
+        }
+
+        #[test]
+        fn sparse_ones_too(hkl in prop::collection::vec(prop::array::uniform3(-4000..4000i32), 0..40)) {
+            check(&hkl, &Lattice::new([[3.0, 0.0, 0.0], [1.0, 4.0, 0.0], [0.0, 1.0, 5.0]]).unwrap());
+        }
+
+        #[test]
+        fn whole_balls(
+            lengths in prop::array::uniform3(2.0..12.0f64),
+            angles in prop::array::uniform3(60.0..120.0f64),
+            half in any::<bool>(),
+        ) {
+            let cell = Lattice::from_parameters(lengths[0], lengths[1], lengths[2], angles[0], angles[1], angles[2]);
+            prop_assume!(cell.is_ok());
+            let lattice = cell.unwrap();
+            let mut hkl = vec![];
+            lines(&triangular(lattice.reciprocal()), 1.0, half, |h, k, from, to| {
+                hkl.extend((from..=to).map(|l| [h, k, l]));
+            });
+            check(&hkl, &lattice);
+        }
+    }
+}
