@@ -23,6 +23,7 @@ import gemmi
 import periodictable
 
 FOLDER = Path(__file__).resolve().parent.parent / "rust/recipnet-core/src/form_factor"
+LINTS = "clippy::approx_constant, clippy::type_complexity"
 SYMBOLS = ["X", *(gemmi.Element(z).name for z in range(1, 119))]
 
 
@@ -36,6 +37,7 @@ def write(name: str, doc: str, declaration: str, rows: Iterable[str]) -> None:
     lines = [*(f"//! {line}".rstrip() for line in doc.strip().splitlines()), "//!"]
     lines.append("//! Written by `scripts/build_form_factors.py`; do not edit.")
     comment, constant = declaration.split("\n")
+    lines += ["", "// What looks like a constant or a complicated type here is a table.", f"#![allow({LINTS})]"]
     lines += ["", comment, "#[rustfmt::skip]", f"{constant} = &["]
     lines += [f"    {row}," for row in rows]
     (FOLDER / name).write_text("\n".join([*lines, "];", ""]), encoding="utf-8")

@@ -3,6 +3,9 @@
 //! A kernel is written once, as loops that a compiler turns into vector instructions, and inlined into one function
 //! for each set. Only `multiversion` knows how the processor is asked.
 
+// A loop gets the instructions of the function that it is inlined into: here that is not a hint.
+#![allow(clippy::inline_always)]
+
 use multiversion::multiversion;
 use multiversion::target::match_target;
 

@@ -1,5 +1,8 @@
 //! The two types of number that the sums are made in.
 
+// A loop gets the instructions of the function that it is inlined into: here that is not a hint.
+#![allow(clippy::inline_always)]
+
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
 use crate::math::Real;

@@ -5,6 +5,9 @@
 //!
 //! Written by `scripts/build_form_factors.py`; do not edit.
 
+// What looks like a constant or a complicated type here is a table.
+#![allow(clippy::approx_constant, clippy::type_complexity)]
+
 /// Atomic number, a, b; sorted.
 #[rustfmt::skip]
 pub const ROWS: &[(u8, [f64; 5], [f64; 5])] = &[

@@ -5,6 +5,9 @@
 //!
 //! Written by `scripts/build_form_factors.py`; do not edit.
 
+// What looks like a constant or a complicated type here is a table.
+#![allow(clippy::approx_constant, clippy::type_complexity)]
+
 /// Atomic number, mass number, length; sorted.
 #[rustfmt::skip]
 pub const ROWS: &[(u8, u16, f64)] = &[

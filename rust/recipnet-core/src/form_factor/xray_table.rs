@@ -4,6 +4,9 @@
 //!
 //! Written by `scripts/build_form_factors.py`; do not edit.
 
+// What looks like a constant or a complicated type here is a table.
+#![allow(clippy::approx_constant, clippy::type_complexity)]
+
 /// Atomic number, charge, a, b, c; sorted.
 #[rustfmt::skip]
 pub const ROWS: &[(u8, i8, [f64; 5], [f64; 5], f64)] = &[

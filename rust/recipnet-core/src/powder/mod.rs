@@ -143,7 +143,9 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
             let own = &mut out.intensity[begin..];
             let strongest = own.iter().copied().fold(0.0, f64::max);
             if strongest > 0.0 {
-                own.iter_mut().for_each(|value| *value *= 100.0 / strongest);
+                for value in own {
+                    *value *= 100.0 / strongest;
+                }
             }
             out.offsets.push(out.intensity.len() as i64);
         }

@@ -158,7 +158,7 @@ impl Workspace {
             return Ok(());
         }
         // Reflections slab by slab, each slab's in their order.
-        let bases: Vec<u32> = slabs.iter().map(|slab| self.rows.rows[slab.start].base).collect();
+        let bases: Vec<u32> = slabs.iter().map(|slab| self.rows.lines[slab.start].base).collect();
         let slab_of = |i: usize| {
             let block = self.rows.places[i].block();
             bases.partition_point(|&base| base as usize <= block) - 1
@@ -348,7 +348,7 @@ impl Job<'_> {
         sums: &mut Vec<Sums>,
         out: &mut [[f64; 2]],
     ) {
-        let rows = &self.rows.rows[slab];
+        let rows = &self.rows.lines[slab];
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             return;
         };
@@ -382,7 +382,9 @@ impl Job<'_> {
             let [_, imaginary] = self.atoms.species[kind.species as usize].dispersion;
             if imaginary != 0.0 {
                 rotated.resize(weights.len(), [0.0; K]);
-                rotated.iter_mut().for_each(|to| to[k] = imaginary);
+                for to in &mut rotated {
+                    to[k] = imaginary;
+                }
             }
             if kind.displacement != Displacement::None {
                 dispatch(Smear {
@@ -392,7 +394,9 @@ impl Job<'_> {
                     out: &mut smear,
                 });
                 for to in [&mut weights, &mut rotated] {
-                    to.iter_mut().zip(&smear).for_each(|(to, t)| to[k] *= t);
+                    for (to, t) in to.iter_mut().zip(&smear) {
+                        to[k] *= t;
+                    }
                 }
             }
         }

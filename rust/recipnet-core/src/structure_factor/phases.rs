@@ -242,7 +242,6 @@ mod tests {
     use std::f64::consts::TAU;
 
     use super::*;
-    use crate::elementary::{ROUND, cis};
     use crate::machine::{Baseline, Fused, Wide};
 
     fn on<M: Machine>() {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::lattice::Lattice;
 use crate::math::triangular;
-use crate::reciprocal::lines;
+use crate::reciprocal;
 
 /// Reflections lie side by side in blocks of this many.
 pub const LANES: usize = 8;
@@ -55,7 +55,7 @@ pub struct Rows {
     /// The running index.
     pub axis: usize,
     /// Lines, rising in their first two indices.
-    pub rows: Vec<Row>,
+    pub lines: Vec<Row>,
     /// One for each reflection.
     pub places: Vec<Place>,
     /// Scratch: for each line of a dense box, the place of its running index 0 and its middle.
@@ -94,7 +94,7 @@ impl Rows {
         // |h| = |h* . a| is at most |h*| |a|.
         let extent = lattice.lengths().map(|a| (radius * a) as i32 + 1);
         self.axis = (0..3).rev().max_by_key(|&a| extent[a]).unwrap_or(2);
-        self.rows.clear();
+        self.lines.clear();
         self.places.clear();
         let [p, q, r] = axes(self.axis);
         let columns = 2 * extent[q] as usize + 1;
@@ -114,12 +114,12 @@ impl Rows {
     fn push(&mut self, h: i32, k: i32, low: i32, high: i32) -> (i32, i32) {
         let middle = low + (high - low) / 2;
         let vectors = ((high - middle) as u32 + 1).div_ceil(LANES as u32);
-        let base = self.rows.last().map_or(0, |row: &Row| row.base + 2 * row.vectors);
+        let base = self.lines.last().map_or(0, |row: &Row| row.base + 2 * row.vectors);
         let mut start = [0; 3];
         for (axis, index) in axes(self.axis).into_iter().zip([h, k, middle]) {
             start[axis] = index;
         }
-        self.rows.push(Row { start, vectors, base });
+        self.lines.push(Row { start, vectors, base });
         let zero = LANES as i32 * (base + vectors) as i32 - middle;
         (zero, middle)
     }
@@ -142,7 +142,7 @@ impl Rows {
         self.bins.resize(bins, (0, 0));
         let reciprocal = lattice.reciprocal();
         let frame = triangular(&axes(self.axis).map(|a| reciprocal[a]));
-        lines(&frame, radius, true, |h, k, from, to| {
+        reciprocal::lines(&frame, radius, true, |h, k, from, to| {
             if from <= to {
                 let bin = (h * columns as i32 + k + shift) as usize;
                 self.bins[bin] = self.push(h, k, from, to);
@@ -185,15 +185,15 @@ impl Rows {
     pub fn slabs(&self, limit: usize) -> Vec<Range<usize>> {
         let mut slabs = Vec::new();
         let (mut first, mut size) = (0, 0);
-        for (place, row) in self.rows.iter().enumerate() {
+        for (place, row) in self.lines.iter().enumerate() {
             if size > 0 && size + 2 * row.vectors as usize > limit {
                 slabs.push(first..place);
                 (first, size) = (place, 0);
             }
             size += 2 * row.vectors as usize;
         }
-        if first < self.rows.len() {
-            slabs.push(first..self.rows.len());
+        if first < self.lines.len() {
+            slabs.push(first..self.lines.len());
         }
         slabs
     }
@@ -214,8 +214,8 @@ mod tests {
         rows.set(hkl, lattice, stol);
         assert_eq!(rows.places.len(), hkl.len());
         for (h, place) in hkl.iter().zip(&rows.places) {
-            let next = rows.rows.partition_point(|row| row.base as usize <= place.block());
-            let row = rows.rows[next - 1];
+            let next = rows.lines.partition_point(|row| row.base as usize <= place.block());
+            let row = rows.lines[next - 1];
             let at = (LANES * (place.block() - row.base as usize) + place.lane()) as i32;
             let middle = LANES as i32 * row.vectors as i32;
             let mut found = row.start;
@@ -224,13 +224,16 @@ mod tests {
             assert_eq!(found.map(|i| sign * i), *h);
         }
         let mut sum = 0;
-        for row in &rows.rows {
+        for row in &rows.lines {
             assert_eq!(row.base, sum);
             sum += 2 * row.vectors;
         }
         for limit in [1, 20, 1000] {
             let slabs = rows.slabs(limit);
-            assert_eq!(slabs.iter().map(ExactSizeIterator::len).sum::<usize>(), rows.rows.len());
+            assert_eq!(
+                slabs.iter().map(ExactSizeIterator::len).sum::<usize>(),
+                rows.lines.len()
+            );
         }
     }
 
@@ -259,7 +262,7 @@ mod tests {
             prop_assume!(cell.is_ok());
             let lattice = cell.unwrap();
             let mut hkl = vec![];
-            lines(&triangular(lattice.reciprocal()), 1.0, half, |h, k, from, to| {
+            reciprocal::lines(&triangular(lattice.reciprocal()), 1.0, half, |h, k, from, to| {
                 hkl.extend((from..=to).map(|l| [h, k, l]));
             });
             check(&hkl, &lattice);
