@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recipnet.data.spec import FeatureSpec, FirstNearest
-from recipnet.errors import ArgumentError
 from recipnet.models.atoms import AtomEmbedding
+from recipnet.models.checks import at_least
 from recipnet.models.radial import Gaussians
 from recipnet.models.segments import gather_rows, segment_sum, weighted_mean
 
@@ -83,9 +83,7 @@ class CGCNN(nn.Module):
         atom_features: str = "cgcnn92",
     ) -> None:
         super().__init__()
-        for name, value in (("channels", channels), ("blocks", blocks), ("hidden", hidden), ("targets", targets)):
-            if value < 1:
-                raise ArgumentError(f"{name} = {value}: must be at least 1", name=name, value=value)
+        at_least(1, targets=targets, channels=channels, blocks=blocks, hidden=hidden)
         self.spec = FeatureSpec(edges=FirstNearest(k, radius))
         count = round(radius / 0.2) + 1
         self.embedding = AtomEmbedding(channels, atom_features)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recipnet.data.spec import FeatureSpec
-from recipnet.errors import ArgumentError
 from recipnet.models.atoms import MAX_NUMBER, NUM_FEATURES, cgcnn92, check_numbers
+from recipnet.models.checks import at_least
 from recipnet.models.segments import weighted_mean
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ class Composition(nn.Module):
 
     def __init__(self, targets: int = 1, *, channels: int = 256, layers: int = 3, dropout: float = 0.0) -> None:
         super().__init__()
-        for name, value in (("channels", channels), ("layers", layers), ("targets", targets)):
-            if value < 1:
-                raise ArgumentError(f"{name} = {value}: must be at least 1", name=name, value=value)
+        at_least(1, targets=targets, channels=channels, layers=layers)
         self.spec = FeatureSpec()
         self.register_buffer("table", torch.from_numpy(cgcnn92()[1:].astype("float64")), persistent=False)
         widths = [MAX_NUMBER + 2 * NUM_FEATURES] + [channels] * layers

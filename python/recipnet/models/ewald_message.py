@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from recipnet.data.spec import FeatureSpec, Indices, Radius
 from recipnet.errors import ArgumentError
+from recipnet.models.checks import at_least
 from recipnet.models.regnet import Residual
 from recipnet.models.schnet import SchNetPaper
 from recipnet.ops import recip_convolve
@@ -107,9 +108,8 @@ class EwaldSchNet(SchNetPaper):
         if len(box) != 3 or not all(isinstance(n, Integral) and 0 <= n <= 64 for n in box) or not any(box):
             message = f"box = {box!r}: must be three whole numbers from 0 to 64, not all of them 0"
             raise ArgumentError(message, name="box", value=box)
-        for name, value, low in (("bottleneck", bottleneck, 1), ("residuals", residuals, 0)):
-            if value < low:
-                raise ArgumentError(f"{name} = {value}: must be at least {low}", name=name, value=value)
+        at_least(1, bottleneck=bottleneck)
+        at_least(0, residuals=residuals)
         indices = half_box(box)
         self.spec = FeatureSpec(edges=Radius(cutoff), reflections=Indices(indices))
         self.down = nn.Linear(len(indices), bottleneck, bias=False)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from recipnet.data.spec import FeatureSpec, Nearest
-from recipnet.errors import ArgumentError
 from recipnet.models.atoms import AtomEmbedding
+from recipnet.models.checks import at_least
 from recipnet.models.gated_attention import GatedAttention
 from recipnet.models.radial import Gaussians
 from recipnet.models.segments import weighted_mean
@@ -62,10 +62,8 @@ class Matformer(nn.Module):
         atom_features: str = "cgcnn92",
     ) -> None:
         super().__init__()
-        sizes = (("channels", channels), ("blocks", blocks), ("heads", heads), ("targets", targets))
-        for name, value, low in (*((n, v, 1) for n, v in sizes), ("num_radial", num_radial, 2)):
-            if value < low:
-                raise ArgumentError(f"{name} = {value}: must be at least {low}", name=name, value=value)
+        at_least(1, targets=targets, channels=channels, blocks=blocks, heads=heads)
+        at_least(2, num_radial=num_radial)
         edges = Nearest(k, shell_tol=0.0, edges="paper_canonical")
         self.spec = FeatureSpec(edges=edges, lattice_edges="given6" if lattice_edges else None)
         self.embedding = AtomEmbedding(channels, atom_features)

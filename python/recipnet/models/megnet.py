@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from recipnet.data.spec import FeatureSpec, Radius
-from recipnet.errors import ArgumentError
 from recipnet.models.activations import ShiftedSoftplus
 from recipnet.models.atoms import NumberEmbedding
+from recipnet.models.checks import at_least
 from recipnet.models.radial import Gaussians
 from recipnet.models.segments import gather_rows, weighted_mean
 from recipnet.models.set2set import Set2Set
@@ -107,11 +107,8 @@ class MEGNet(nn.Module):
         self, targets: int = 1, *, channels: int = 64, blocks: int = 3, cutoff: float = 4.0, passes: int = 3
     ) -> None:
         super().__init__()
-        for name, value, low in (
-            ("channels", channels, 4), ("blocks", blocks, 1), ("passes", passes, 1), ("targets", targets, 1)
-        ):  # fmt: skip
-            if value < low:
-                raise ArgumentError(f"{name} = {value}: must be at least {low}", name=name, value=value)
+        at_least(1, targets=targets, blocks=blocks, passes=passes)
+        at_least(4, channels=channels)
         self.spec = FeatureSpec(edges=Radius(cutoff))
         wide, narrow, small = channels, channels // 2, channels // 4
         self.embedding = nn.Sequential(NumberEmbedding(EMBEDDING), dense(EMBEDDING, wide, narrow))

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recipnet.data.spec import FeatureSpec, Nearest
-from recipnet.errors import ArgumentError
 from recipnet.models.activations import ShiftedSoftplus
 from recipnet.models.atoms import AtomEmbedding
+from recipnet.models.checks import at_least
 from recipnet.models.gated import GatedLayer
 from recipnet.models.radial import Gaussians
 from recipnet.models.segments import weighted_mean
@@ -58,9 +58,8 @@ class PotNet(nn.Module):
         atom_features: str = "cgcnn92",
     ) -> None:
         super().__init__()
-        for name, value, low in (("channels", channels, 1), ("blocks", blocks, 1), ("num_radial", num_radial, 2)):
-            if value < low:
-                raise ArgumentError(f"{name} = {value}: must be at least {low}", name=name, value=value)
+        at_least(1, targets=targets, channels=channels, blocks=blocks)
+        at_least(2, num_radial=num_radial)
         self.spec = FeatureSpec(edges=Nearest(k, shell_tol=0.0, edges="paper"))
         self.embedding = AtomEmbedding(channels, atom_features)
         self.edge_basis = Gaussians(-4.0, 4.0, num_radial)

@@ -15,6 +15,7 @@ from recipnet.data.spec import FeatureSpec, Radius
 from recipnet.errors import ArgumentError
 from recipnet.models.activations import ShiftedSoftplus
 from recipnet.models.atoms import NumberEmbedding
+from recipnet.models.checks import at_least
 from recipnet.models.radial import Gaussians, envelope
 from recipnet.models.segments import gather_rows, segment_sum, weighted_mean
 
@@ -67,9 +68,8 @@ class SchNet(nn.Module):
         self, targets: int = 1, *, channels: int = 64, blocks: int = 6, cutoff: float = 5.0, spacing: float = 0.1
     ) -> None:
         super().__init__()
-        for name, value, low in (("channels", channels, 2), ("blocks", blocks, 1), ("targets", targets, 1)):
-            if value < low:
-                raise ArgumentError(f"{name} = {value}: must be at least {low}", name=name, value=value)
+        at_least(1, targets=targets, blocks=blocks)
+        at_least(2, channels=channels)
         if not 0.0 < spacing <= cutoff:
             raise ArgumentError(f"spacing = {spacing}: above 0, up to the cut-off", name="spacing", value=spacing)
         self.spec = FeatureSpec(edges=Radius(cutoff))
