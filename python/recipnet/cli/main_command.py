@@ -104,16 +104,15 @@ def convert(
             raise typer.Exit(USER)
 
 
-@app.command(help="Models by name, with their size at default options and their modes.\n\nExample:\n  recipnet models")
+_MODELS = "Models by name: paper, modes, sizes of both presets, invariances as tested.\n\nExample:\n  recipnet models"
+
+
+@app.command(help=_MODELS)
 def models(debug: _Debug = False) -> None:
     with exit_codes(debug):
         from recipnet._optional import require
 
-        registry = require("recipnet.models", "recipnet models")
-        for name in registry.names():
-            count = sum(p.numel() for p in registry.build(name).parameters())
-            modes = ", ".join(registry.modes(name))
-            print(f"{name:<12} {count:>10,} parameters  modes: {modes}  [{registry.paper(name)}]")
+        print("\n".join(require("recipnet.training.listing", "recipnet models").listing()))
 
 
 app.command(name="experts", help=experts_command.HELP)(experts_command.experts)

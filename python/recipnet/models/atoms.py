@@ -94,8 +94,9 @@ class NumberEmbedding(nn.Module):
         return nn.functional.embedding(numbers - 1, self.vectors)
 
 
+@torch.compiler.disable
 def check_numbers(numbers: Tensor) -> None:
-    """Refuse atomic numbers without features (0 stands for an unknown species)."""
+    """Refuse atomic numbers without features (0 stands for an unknown species); never compiled, since it branches."""
     if numbers.numel() == 0:
         return
     low, high = (int(v) for v in torch.aminmax(numbers))

@@ -96,6 +96,9 @@ class TrainingConfig(_Section):
     precision: Annotated[Literal["32", "64", "bf16-mixed"], BeforeValidator(_as_text)] = Field(
         "32", description="arithmetic of the model"
     )
+    compile: bool = Field(
+        False, description="fuse the training step with torch.compile: minutes of compiling first; needs a C++ compiler"
+    )
     devices: str = Field("auto", description="auto (a GPU if there is one) | cpu | cuda | cuda:1")
     tensorboard: bool = Field(False, description="also write TensorBoard event files (needs the tensorboard package)")
     checkpoint_every: int = Field(1, ge=1, description="epochs between checkpoints")

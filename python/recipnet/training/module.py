@@ -61,6 +61,10 @@ class FitModule(pl.LightningModule):
         dtype = torch.float64 if config.precision == "64" else torch.float32
         self.register_buffer("mean", torch.tensor(standard.mean, dtype=dtype), persistent=False)
         self.register_buffer("std", torch.tensor(standard.std, dtype=dtype), persistent=False)
+        penalised: Callable[[TensorBatch], Any] | None = getattr(model, "forward_and_penalty", None)
+        step = penalised or self._without_penalty
+        # sizes differ from batch to batch: compiled once for all of them
+        self._outputs = torch.compile(step, dynamic=True) if config.compile else step
         self.average = WeightAverage(model, config.ema)
         self.loss_sum = torch.zeros((), dtype=torch.float64)
         self.crystals = 0
@@ -72,6 +76,9 @@ class FitModule(pl.LightningModule):
         """Standardised predictions ``(B, T)``."""
         return self.model(batch)
 
+    def _without_penalty(self, batch: TensorBatch) -> tuple[torch.Tensor, float]:
+        return self.model(batch), 0.0
+
     def transfer_batch_to_device(self, batch: TensorBatch, device: torch.device, dataloader_idx: int) -> TensorBatch:
         """Move a batch, unless it is there."""
         return batch if batch.device == device else batch.to(device, non_blocking=True)
@@ -81,8 +88,7 @@ class FitModule(pl.LightningModule):
         assert batch.targets is not None
         assert batch.mask is not None
         targets = (batch.targets - self.mean) / self.std
-        penalised: Callable[..., Any] | None = getattr(self.model, "forward_and_penalty", None)
-        outputs, penalty = (self.model(batch), 0.0) if penalised is None else penalised(batch)
+        outputs, penalty = self._outputs(batch)
         loss = self.task.loss(self.config.loss, outputs.to(targets.dtype), targets, batch.mask) + penalty
         self._loss = loss.detach()
         self._ids = batch.ids or []
