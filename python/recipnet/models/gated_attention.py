@@ -55,18 +55,19 @@ class GatedAttention(nn.Module):
         """``h (N, C), e (E, C), centre (E,), neighbour (E,), weight (E, 1) or None for ones -> (N, C)``."""
         atoms, channels = h.shape
         per_head = (-1, self.heads, channels)
-        query, key, value = self.query(h), self.key(h), self.value(h).view(per_head)
+        # the scale of the score goes onto the atoms' queries, which are fewer
+        query, key = self.query(h) * (1.0 / math.sqrt(3 * channels)), self.key(h)
+        value = self.value(h).view(-1, channels)
         edge = self.edge(e)
         at_centre = gather_rows(query, centre)
-        own = gather_rows(query * key, centre)
-        other = at_centre * gather_rows(key, neighbour)
-        score = torch.cat([part.view(per_head) for part in (own, other, at_centre * edge)], dim=2)
-        gate = torch.sigmoid(self.gate_norm(score * (1.0 / math.sqrt(3 * channels))))
+        score = [gather_rows(query * key, centre), at_centre * gather_rows(key, neighbour), at_centre * edge]
+        gate = torch.sigmoid(self.gate_norm(torch.cat([part.view(per_head) for part in score], dim=2)))
         w_centre, w_neighbour, w_edge = self.message_in.weight.split(channels, dim=1)
-        mixed = gather_rows(F.linear(value, w_centre, self.message_in.bias).flatten(1), centre)
-        mixed = mixed + gather_rows(F.linear(value, w_neighbour).flatten(1), neighbour)
-        mixed = mixed.view(-1, self.heads, 3 * channels) + F.linear(edge.view(per_head), w_edge)
-        message = self.message_norm(self.message_out(mixed * gate)).flatten(1)
+        wide = (atoms, 3 * self.heads * channels)
+        mixed = gather_rows(F.linear(value, w_centre, self.message_in.bias).view(wide), centre)
+        mixed = mixed.add_(gather_rows(F.linear(value, w_neighbour).view(wide), neighbour))
+        mixed = torch.addmm(mixed.view(-1, 3 * channels), edge.view(-1, channels), w_edge.t()).view_as(gate)
+        message = self.message_norm(self.message_out(mixed * gate)).view(-1, self.heads * channels)
         if weight is not None:
             message = message * weight
         return F.silu(self.norm(self.combine(segment_sum(message, centre, atoms)))) + self.skip(h)
