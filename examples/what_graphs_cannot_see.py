@@ -88,10 +88,13 @@ def table() -> dict[str, Any]:
             for depth in range(1, 6)
         },
         "regnet": {pair: difference(PAIRS[pair], "regnet", blocks=pair) for pair in PAIRS},
-        "regnet without": {
-            pair: difference(PAIRS[pair], "regnet", blocks=pair, reciprocal_blocks=0) for pair in PAIRS
-        },
+        "regnet without": {pair: difference(PAIRS[pair], "regnet", blocks=pair, reciprocal_blocks=0) for pair in PAIRS},
     }
+
+
+def spelled(word: str) -> str:
+    """The signs apart from each other."""
+    return " ".join(word).replace("-", "\N{MINUS SIGN}")
 
 
 def lines(word: str) -> tuple[np.ndarray, np.ndarray]:
@@ -122,12 +125,12 @@ def figure(values: dict[str, Any], path: Path) -> None:
             left.annotate("ABC"[place], (x[0], layer), ha="center", va="center", color="w", zorder=3, fontsize=9)
         steps = [*places, places[0]]
         left.plot(shift + (np.array(steps) - 1) * 0.9, range(len(steps)), color=color, lw=1, zorder=1)
-        left.annotate(word.replace("-", "\N{MINUS SIGN}"), (shift, -0.9), ha="center", family="monospace")
-    left.set(xlim=(-1.8, 6.3), ylim=(-1.4, 7.7), ylabel="layer", title="two stackings, same words of 2 signs")
+        left.annotate(spelled(word), (shift, -0.9), ha="center")
+    left.set(xlim=(-1.8, 6.3), ylim=(-1.4, 7.7), ylabel="layer", title="two stackings")
     left.set_xticks([])
     (x, first), (_, second) = lines(one), lines(two)
-    middle.vlines(x, 0, first, color="C0", lw=1.6, label=one.replace("-", "\N{MINUS SIGN}"))
-    middle.vlines(x, -second, 0, color="C1", lw=1.6, label=two.replace("-", "\N{MINUS SIGN}"))
+    middle.vlines(x, 0, first, color="C0", lw=1.6, label=spelled(one))
+    middle.vlines(x, -second, 0, color="C1", lw=1.6, label=spelled(two))
     middle.axhline(0, color="k", lw=0.6)
     middle.set(xlabel="1/d (1/angstrom)", ylabel="sum of |F/N|$^2$, second one downwards", title="powder lines")
     middle.set_xlim(0.2, 1.0)
@@ -145,7 +148,7 @@ def figure(values: dict[str, Any], path: Path) -> None:
         yscale="log", xlabel="layers of the graph stream", ylabel="relative difference of the outputs",
         title="PRDNet: angles (open), and diffraction (full)", xticks=depths,
     )  # fmt: skip
-    right.legend(frameon=False, ncols=2, loc="center right", fontsize=8)
+    right.legend(frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.14), columnspacing=1.0)
     fig.savefig(path, dpi=130)
     plt.close(fig)
 
@@ -159,9 +162,11 @@ def main(folder: str) -> None:
             print(f"fcc / hcp, {kind}, {name} with {depth} layers: {value:.1e}")
     for pair, words in PAIRS.items():
         apart = values["angles"][pair, pair], values["angles and diffraction"][pair, pair]
-        print(f"{words[0]} / {words[1]}, PRDNet with {pair} layers: angles {apart[0]:.1e}, and diffraction {apart[1]:.1e}")
+        print(
+            f"{words[0]} / {words[1]}, PRDNet with {pair} layers: angles {apart[0]:.1e}, and diffraction {apart[1]:.1e}"
+        )
         more = values["regnet without"][pair], values["regnet"][pair]
-        print(f"{'':{2 * len(words[0]) + 3}}  ReGNet with {pair} blocks: local {more[0]:.1e}, and reciprocal {more[1]:.1e}")
+        print(f"  ReGNet with {pair} blocks: local {more[0]:.1e}, and reciprocal {more[1]:.1e}")
     figure(values, out / "what-graphs-cannot-see.png")
 
 

@@ -62,7 +62,7 @@ class Row:
 
 REGNET = {"channels": 16, "blocks": 2, "num_radial": 64, "num_reciprocal_radial": 16, "d_min": 1.6}
 PRDNET = {
-    "channels": 16, "layers": 2, "heads": 2, "num_radial": 32, "num_angle_radial": 6, "form_factors": 8, "shells": 8,
+    "channels": 16, "layers": 2, "heads": 2, "num_radial": 32, "num_angle_radial": 4, "form_factors": 8, "shells": 8,
     "d_min": 1.6,
 }  # fmt: skip
 PRDNET_PAPER = {"channels": 16, "layers": 2, "heads": 2, "num_radial": 32, "num_angle_radial": 6, "k": 8, "n": 40}

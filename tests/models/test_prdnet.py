@@ -19,7 +19,8 @@ from recipnet.models.segments import segment_outer
 from recipnet.models.triples import closed_triples
 
 EXACT = {
-    "channels": 6, "layers": 2, "heads": 2, "cutoff": 3.6, "num_radial": 9, "num_angle_radial": 3, "d_min": 1.6,
+    "channels": 6, "layers": 2, "heads": 2, "cutoff": 3.6, "num_radial": 9, "num_angle_radial": 3, "angle_degree": 4,
+    "d_min": 1.6,
     "form_factors": 4, "shells": 5, "d_pairs": 2.0,
 }  # fmt: skip
 
@@ -121,11 +122,13 @@ def test_bessel_functions_and_zeros_against_scipy():
 
 
 def test_addition_theorem():
+    from scipy.special import eval_legendre
+
     u, w = torch.nn.functional.normalize(torch.randn(2, 50, 3, dtype=torch.float64), dim=-1)
-    cosine = (u * w).sum(1)
-    legendre = [torch.ones_like(cosine), cosine, 1.5 * cosine**2 - 0.5]
-    for left, right, expected in zip(harmonics(u), harmonics(w), legendre, strict=True):
-        torch.testing.assert_close((left * right).sum(1), expected, rtol=1e-13, atol=1e-14)
+    for degree, (left, right) in enumerate(zip(harmonics(u, 8), harmonics(w, 8), strict=True)):
+        assert left.shape == (50, 2 * degree + 1)
+        expected = eval_legendre(degree, (u * w).sum(1).numpy())
+        np.testing.assert_allclose((left * right).sum(1).numpy(), expected, rtol=0, atol=1e-13)
 
 
 def test_sums_of_outer_products():

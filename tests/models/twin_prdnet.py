@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import spherical_jn
+from scipy.special import eval_legendre, spherical_jn
 
 from models.twin_regnet import Floats, State, batch_norm, linear, sigmoid, silu
 from recipnet import Crystal
@@ -115,14 +115,17 @@ def plain_mlp(state: State, name: str, x: Floats) -> Floats:
     return linear(state, f"{name}.2", silu(linear(state, f"{name}.0", x)))
 
 
-def angles_exact(state: State, edges: list[Edge], weight: list[float], reach: float, count: int) -> list[Floats]:
+def angles_exact(
+    state: State, edges: list[Edge], weight: list[float], reach: float, count: int, degree: int
+) -> list[Floats]:
     out = []
     for edge in edges:
-        total, seen = 1e-3, np.zeros(3 * count)
+        total, seen = 1e-3, np.zeros((degree + 1) * count)
         for f, other in enumerate(edges):
             if other.centre == edge.centre:
                 total += weight[f]
-                seen += weight[f] * sbf(other.length, angle_between(edge.vector, other.vector), reach, count)
+                legendre = eval_legendre(np.arange(degree + 1), np.cos(angle_between(edge.vector, other.vector)))
+                seen += weight[f] * np.outer(legendre, rbf2(other.length, 0.0, reach, count)).reshape(-1)
         out.append(plain_mlp(state, "angles.mlp", seen / total))
     return out
 
@@ -179,7 +182,7 @@ def atom_states(state: State, crystal: Crystal, options: dict[str, Any], paper: 
     if paper:
         around = angles_paper(state, edges, count)
     else:
-        around = angles_exact(state, edges, weight, reach, count)
+        around = angles_exact(state, edges, weight, reach, count, options["angle_degree"])
     e = []
     for edge, seen in zip(edges, around, strict=True):
         x = np.concatenate([rbf1(edge.length, 0.0, reach, options["num_radial"]), seen])

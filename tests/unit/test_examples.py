@@ -11,6 +11,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 ARGUMENTS = {
     "fourier_basis_figures": ["figures"],
+    "what_graphs_cannot_see": ["figures"],
     "invariant_functions": ["P 6_3/m m c", "--radius", "3", "--height", "0.25", "--hexagonal", "--output", "out.png"],
 }
 

@@ -1,4 +1,4 @@
-"""Angles between the bonds of an atom, in spherical Bessel functions and Legendre polynomials."""
+"""Angles between the bonds of an atom: a mean for every edge, over the atoms' moments or over pairs of bonds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recipnet.models.radial import Gaussians
 from recipnet.models.segments import gather_rows, segment_sum
 
 #: Degrees l = 0, 1, 2.
@@ -90,45 +91,74 @@ class SphericalBasis(nn.Module):
         return (self.radial(distance) * legendre[:, :, None]).flatten(1)
 
 
-def harmonics(unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Polynomials C_lm of unit vectors with ``sum_m C_lm(u) C_lm(w) = P_l(u.w)``: ``(E, 1), (E, 3), (E, 5)``."""
+def harmonics(unit: Tensor, degree: int) -> list[Tensor]:
+    """Polynomials C_lm of unit vectors with ``sum_m C_lm(u) C_lm(w) = P_l(u.w)``, l = 0 to ``degree``.
+
+    Real and imaginary part of ``(x + i y)^m`` times the Legendre function of z without its ``(1 - z^2)^(m/2)``, by the
+    recurrence in l.
+
+    Parameters
+    ----------
+    unit : Tensor, shape (E, 3)
+    degree : int
+
+    Returns
+    -------
+    list of Tensor, shapes (E, 2 l + 1)
+    """
     x, y, z = unit.unbind(1)
-    second = [x * y, y * z, z * x, 0.5 * (x * x - y * y), (z * z - 0.5 * (x * x + y * y)) * (1.0 / math.sqrt(3.0))]
-    return torch.ones_like(x)[:, None], unit, torch.stack(second, dim=1) * math.sqrt(3.0)
+    columns: list[list[Tensor]] = [[] for _ in range(degree + 1)]
+    cosine, sine = torch.ones_like(x), torch.zeros_like(x)
+    for m in range(degree + 1):
+        before, legendre = torch.zeros_like(z), torch.full_like(z, float(math.prod(range(1, 2 * m, 2))))
+        for order in range(m, degree + 1):
+            norm = math.sqrt((2 if m else 1) * math.factorial(order - m) / math.factorial(order + m))
+            columns[order].append(norm * legendre * cosine)
+            if m:
+                columns[order].append(norm * legendre * sine)
+            following = ((2 * order + 1) * z * legendre - (order + m) * before) / (order - m + 1)
+            before, legendre = legendre, following
+        cosine, sine = cosine * x - sine * y, cosine * y + sine * x
+    return [torch.stack(parts, dim=1) for parts in columns]
 
 
 class AngleMean(nn.Module):
-    r"""What an edge sees of the bonds of its centre: a weighted mean of the basis, through two linear maps.
+    r"""What an edge sees of the bonds of its centre: a weighted mean of a basis, through two linear maps.
 
-    ``MLP( sum_k u_ik SBF(d_ik, theta_jik) / (1e-3 + sum_k u_ik) )`` for the edge i <- j. By the addition theorem P_l of
-    an angle is a sum of products of functions of the two bonds, so the sum over k is made once for each atom and costs
-    as much as the edges, not as their pairs (derived here; the published drawing has the MLP inside of the mean). k = j
-    is in it, at angle zero: it says no more than the distance, which the edge has, and left out it would tell a site
-    shared by two rows from one that is not.
+    ``MLP( sum_k u_ik g_n(d_ik) P_l(cos theta_jik) / (1e-3 + sum_k u_ik) )`` for the edge i <- j, with Gaussians g_n.
+    By the addition theorem P_l of an angle is a sum of products of functions of the two bonds, so the sum over k is
+    made once for each atom and costs as much as the edges, not as their pairs (derived here; the published drawing has
+    the MLP inside of the mean). For that l goes further than the published 2: means of P_1 and P_2 over the twelve
+    neighbours in fcc and hcp are the same. k = j is in the sum, at angle zero: it says no more than the distance, which
+    the edge has, and left out it would tell a site shared by two rows from one that is not.
 
     Parameters
     ----------
     channels : int
         Width of the result.
     reach : float
-        Range of the radial functions in angstrom.
+        Range of the Gaussians in angstrom.
     count : int
-        Radial functions of each degree.
+        Number of Gaussians.
+    degree : int
+        Largest l.
     """
 
-    def __init__(self, channels: int, reach: float, count: int) -> None:
+    def __init__(self, channels: int, reach: float, count: int, degree: int) -> None:
         super().__init__()
-        self.basis = SphericalBasis(reach, count)
-        self.mlp = nn.Sequential(nn.Linear(DEGREES * count, channels), nn.SiLU(), nn.Linear(channels, channels))
+        self.degree = degree
+        self.radial = Gaussians(0.0, reach, count)
+        width = (degree + 1) * count
+        self.mlp = nn.Sequential(nn.Linear(width, channels), nn.SiLU(), nn.Linear(channels, channels))
 
     def mean(self, vector: Tensor, distance: Tensor, centre: Tensor, weight: Tensor, atoms: int) -> Tensor:
-        """``vector (E, 3), distance (E,), centre (E,), weight (E, 1) -> (E, 3 count)``."""
-        radial = self.basis.radial(distance) * weight[:, :, None]
+        """``vector (E, 3), distance (E,), centre (E,), weight (E, 1) -> (E, (degree + 1) count)``, l slowest."""
+        radial = self.radial(distance) * weight
         around = []
-        for degree, functions in enumerate(harmonics(vector / distance[:, None])):
-            moments = (radial[:, degree, :, None] * functions[:, None, :]).flatten(1)
+        for functions in harmonics(vector / distance[:, None], self.degree):
+            moments = (radial[:, :, None] * functions[:, None, :]).flatten(1)
             total = gather_rows(segment_sum(moments, centre, atoms), centre)
-            moments = total.view(*radial.shape[::2], functions.shape[1])
+            moments = total.view(*radial.shape, functions.shape[1])
             around.append((moments * functions[:, None, :]).sum(2))
         weights = gather_rows(segment_sum(weight, centre, atoms), centre)
         return torch.cat(around, dim=1) / (1e-3 + weights)
@@ -142,7 +172,14 @@ class AngleMean(nn.Module):
 class AngleMeanOfPairs(nn.Module):
     """The published order: ``mean_(k != j) MLP(SBF(d_ik, theta_jik))`` for the edge i <- j, over pairs of edges.
 
-    An edge without others at its centre gets zeros. Parameters as for :class:`AngleMean`.
+    An edge without others at its centre gets zeros.
+
+    Parameters
+    ----------
+    channels : int
+        Width of the result.
+    reach, count
+        As for :class:`SphericalBasis`.
     """
 
     def __init__(self, channels: int, reach: float, count: int) -> None:

@@ -53,7 +53,9 @@ class PRDNet(nn.Module):
     angles : bool
         Edges also carry a weighted mean over the angles with the other edges of their centre.
     num_angle_radial : int
-        Radial functions of each degree in the angle part.
+        Gaussians of the distance in the angle part.
+    angle_degree : int
+        Largest degree of the Legendre polynomials of the angles.
     edge_features : bool
         False: edges say who is whose neighbour and nothing more, the ablation of the paper.
     residual : bool
@@ -78,7 +80,7 @@ class PRDNet(nn.Module):
     >>> from recipnet.models import build
     >>> model = build("prdnet", channels=32, layers=2, heads=2, form_factors=16, shells=8)
     >>> sum(p.numel() for p in model.parameters())
-    89649
+    89393
     """
 
     def __init__(
@@ -93,7 +95,8 @@ class PRDNet(nn.Module):
         k: int = 12,
         num_radial: int = 256,
         angles: bool = True,
-        num_angle_radial: int = 40,
+        num_angle_radial: int = 16,
+        angle_degree: int = 6,
         edge_features: bool = True,
         residual: bool = True,
         diffraction: bool = True,
@@ -109,11 +112,11 @@ class PRDNet(nn.Module):
         if neighbors not in ("radius", "nearest"):
             raise ArgumentError(f"neighbors = {neighbors!r}: one of radius, nearest", name="neighbors", value=neighbors)
         sizes = {"targets": targets, "channels": channels, "layers": layers, "heads": heads,
-                 "num_angle_radial": num_angle_radial, "form_factors": form_factors}  # fmt: skip
+                 "angle_degree": angle_degree, "form_factors": form_factors}  # fmt: skip
         for name, value in sizes.items():
             if value < 1:
                 raise ArgumentError(f"{name} = {value}: must be at least 1", name=name, value=value)
-        for name, value in (("num_radial", num_radial), ("shells", shells)):
+        for name, value in (("num_radial", num_radial), ("num_angle_radial", num_angle_radial), ("shells", shells)):
             if value < 2:
                 raise ArgumentError(f"{name} = {value}: must be at least 2", name=name, value=value)
         self.cutoff = cutoff if neighbors == "radius" else None
@@ -121,7 +124,7 @@ class PRDNet(nn.Module):
         self.spec = FeatureSpec(edges=edges, reflections=Ball(d_min) if diffraction else None)
         reach = NEAREST_REACH if self.cutoff is None else self.cutoff
         self.distance = Gaussians(0.0, reach, num_radial, wide=True) if edge_features else None
-        self.angles = AngleMean(channels, reach, num_angle_radial) if edge_features and angles else None
+        self.angles = AngleMean(channels, reach, num_angle_radial, angle_degree) if edge_features and angles else None
         width = 0 if self.distance is None else num_radial + (0 if self.angles is None else channels)
         self.graph = GraphStream(
             channels, layers, heads, edge_width=width, atom_features=atom_features, norm=nn.LayerNorm,
