@@ -12,7 +12,7 @@ import recipnet as rn
 from models import twin_prdnet as twin
 from models.crystals import random_crystals
 from recipnet.data import Ball, FeatureSpec, collate
-from recipnet.errors import ArgumentError
+from recipnet.errors import ArgumentError, DataError
 from recipnet.models import build
 from recipnet.models.angles import SphericalBasis, bessel_zeros, harmonics
 from recipnet.models.segments import segment_outer
@@ -160,6 +160,21 @@ def test_triples_close_and_are_all_there():
     assert none.crystal.numel() == 0
 
 
+def test_tabulated_factors_are_those_of_the_crystals_structure_factors():
+    crystals = [*random_crystals(2), rn.sample("halite")]
+    model = made(**{**EXACT, "factors": "xray"})
+    batch = collate(crystals, model.spec, dtype=torch.float64)
+    with torch.no_grad():
+        got = model.diffraction.structure_factors(torch.zeros(batch.num_atoms, 6, dtype=torch.float64), batch)[:, 0]
+    refl = rn.reflections(crystals, d_min=EXACT["d_min"], order="scan")
+    np.testing.assert_array_equal(batch.hkl.numpy(), refl.hkl)
+    atoms = np.repeat([len(crystal) for crystal in crystals], np.diff(refl.offsets))
+    np.testing.assert_allclose(got.numpy() * atoms, rn.structure_factors(crystals, refl), rtol=0, atol=5e-4)
+    heavy = rn.Crystal(np.eye(3) * 5, np.array([99], np.uint8), np.zeros((1, 3)))
+    with pytest.raises(DataError, match="up to 98"):
+        predict(model, [heavy])
+
+
 def test_intensities_do_not_see_the_hand_and_pairs_see_more_than_intensities():
     """Homometric crystals: other positions, the same |F|^2 at every reflection (Patterson, 1944, on a ring of 8)."""
     lattice = np.diag([3.0, 3.0, 16.0])
@@ -221,6 +236,7 @@ def test_mixed_sites_count_by_occupancy():
     ("options", "message"),
     [
         ({"level": "lines"}, "one of powder, set, pairs"),
+        ({"factors": "neutron"}, "one of learned, xray"),
         ({"level": "pairs", "d_pairs": 1.0}, "at least d_min"),
         ({"neighbors": "all"}, "one of radius, nearest"),
         ({"heads": 0}, "at least 1"),

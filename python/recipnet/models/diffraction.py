@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from recipnet.errors import ArgumentError
+from recipnet.errors import ArgumentError, DataError
 from recipnet.models.radial import Gaussians, envelope
 from recipnet.models.segments import segment_outer, segment_sum
 from recipnet.models.triples import closed_triples
-from recipnet.ops import recip_forward
+from recipnet.ops import form_factor_table, recip_forward
+from recipnet.ops.table import interpolate
 
 if TYPE_CHECKING:
     from recipnet.data import TensorBatch
 
 LEVELS = ("powder", "set", "pairs")
+#: Highest atomic number with a tabulated X-ray form factor.
+TABULATED = 98
 
 
 class Diffraction(nn.Module):
@@ -41,6 +44,8 @@ class Diffraction(nn.Module):
         Angstrom; the ball is ``0 < |G| <= 2 pi / d_min``, one of each opposite pair.
     form_factors : int
         Number P of pseudo-particles.
+    factors : {"learned", "xray"}
+        ``"xray"``: the tabulated X-ray form factors of neutral atoms instead, with phi = u; then P is 1.
     level : {"powder", "set", "pairs"}
         ``"powder"``: sums of I weighted by Gaussians of |G|, as powder lines. ``"set"``: a network sees every
         reflection by itself, gated by its intensity. ``"pairs"``: ``"powder"`` and sums of the triple products
@@ -56,12 +61,15 @@ class Diffraction(nn.Module):
     dropout : float
     """
 
+    table: Tensor
+
     def __init__(
         self,
         channels: int,
         *,
         d_min: float,
         form_factors: int = 64,
+        factors: str = "learned",
         level: str = "powder",
         shells: int = 24,
         num_radial: int = 32,
@@ -75,14 +83,22 @@ class Diffraction(nn.Module):
         if level == "pairs" and d_pairs < d_min:
             message = f"d_pairs = {d_pairs}: must be at least d_min = {d_min:g}, the edge of the ball of reflections"
             raise ArgumentError(message, name="d_pairs", value=d_pairs)
+        if factors not in ("learned", "xray"):
+            raise ArgumentError(f"factors = {factors!r}: one of learned, xray", name="factors", value=factors)
         hidden = 2 * channels if hidden is None else hidden
         self.level = level
         self.q_max = 2.0 * math.pi / d_min
-        self.amplitude = nn.Linear(channels, form_factors)
         self.radial = Gaussians(0.0, self.q_max, num_radial)
-        self.profile = nn.Sequential(
-            nn.Linear(num_radial, form_factors), nn.SiLU(), nn.Linear(form_factors, form_factors)
-        )
+        self.amplitude = self.profile = None
+        if factors == "xray":
+            form_factors = 1
+            table = form_factor_table(range(1, TABULATED + 1), 0.5 / d_min, dtype=torch.float64)
+            self.register_buffer("table", table, persistent=False)
+        else:
+            self.amplitude = nn.Linear(channels, form_factors)
+            self.profile = nn.Sequential(
+                nn.Linear(num_radial, form_factors), nn.SiLU(), nn.Linear(form_factors, form_factors)
+            )
         if level == "set":
             width = form_factors + num_radial
             self.each = nn.Sequential(nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, channels))
@@ -100,22 +116,39 @@ class Diffraction(nn.Module):
             nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, channels)
         )
 
-    def structure_factors(self, h: Tensor, batch: TensorBatch) -> tuple[Tensor, Tensor]:
-        """``F / phi`` and ``phi``, both (H, P): the atoms' part, complex, and the profile, real."""
+    def structure_factors(self, h: Tensor, batch: TensorBatch) -> Tensor:
+        """What of F is the atoms', ``F / phi``: ``(H, P)``, complex."""
         hkl, hkl_offsets, inverse_d = batch.required("hkl", "hkl_offsets", "inverse_d")
-        amplitude = self.amplitude(h) * batch.occupancies[:, None]
+        place = (batch.frac, hkl, batch.atom_offsets, hkl_offsets)
+        if self.amplitude is None:
+            species, kind = torch.unique(batch.numbers, return_inverse=True)
+            if int(species[-1]) > TABULATED:
+                message = f"atomic number {int(species[-1])}: X-ray form factors are tabulated up to {TABULATED}"
+                raise DataError(message, value=int(species[-1]))
+            present = torch.zeros(len(kind), len(species), dtype=h.dtype, device=h.device)
+            present = present.scatter(1, kind[:, None], batch.occupancies[:, None])
+            table = self.table.to(h.dtype).index_select(0, species - 1)
+            tabulated = interpolate(table, inverse_d * (2.0 * math.pi / self.q_max * (table.shape[1] - 1)))
+            total = (recip_forward(present, *place) * tabulated).sum(1, keepdim=True)
+        else:
+            total = recip_forward(self.amplitude(h) * batch.occupancies[:, None], *place)
         atoms = segment_sum(batch.occupancies[:, None], batch.atom_crystal, batch.num_crystals)
-        total = recip_forward(amplitude, batch.frac, hkl, batch.atom_offsets, hkl_offsets)
-        q = inverse_d * (2.0 * math.pi)
-        profile = self.profile(self.radial(q)) * envelope(q / self.q_max)[:, None]
-        return total / atoms.index_select(0, batch.hkl_crystal), profile
+        return total / atoms.index_select(0, batch.hkl_crystal)
+
+    def phi(self, q: Tensor, q_max: float) -> Tensor:
+        """Profile of the form factors that ends at ``q_max``, (H, P)."""
+        ending = envelope(q / q_max)[:, None]
+        if self.profile is None:
+            return ending
+        out: Tensor = self.profile(self.radial(q)) * ending
+        return out
 
     def forward(self, h: Tensor, batch: TensorBatch) -> Tensor:
         """``(N, C) -> (B, C)``."""
-        factors, profile = self.structure_factors(h, batch)
+        factors = self.structure_factors(h, batch)
         (inverse_d,) = batch.required("inverse_d")
         q = inverse_d * (2.0 * math.pi)
-        intensity = (factors.real.square() + factors.imag.square()) * profile.square()
+        intensity = (factors.real.square() + factors.imag.square()) * self.phi(q, self.q_max).square()
         if self.level == "set":
             strength = intensity.sum(1, keepdim=True)
             gate = strength / (1.0 + strength)
@@ -131,8 +164,7 @@ class Diffraction(nn.Module):
     def triple_sums(self, factors: Tensor, q: Tensor, batch: TensorBatch) -> Tensor:
         """Sums of ``Re[F1 F2 F3]`` over closed triples, by their mean length: ``(B, shells P)``."""
         triples = closed_triples(batch, self.d_pairs)
-        # a small ball of its own, with the same profile ending at its edge
-        ends = self.profile(self.radial(q)) * envelope(q / self.q_pairs)[:, None]
+        ends = self.phi(q, self.q_pairs)  # a smaller ball, the same profile
         product, length = None, torch.zeros((), dtype=q.dtype, device=q.device)
         for row, opposite in zip(triples.rows, triples.opposite, strict=True):
             factor = factors.index_select(0, row)

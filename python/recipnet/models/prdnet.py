@@ -68,6 +68,8 @@ class PRDNet(nn.Module):
         How reflections become features of a crystal, see :class:`~recipnet.models.diffraction.Diffraction`.
     form_factors : int
         Number P of pseudo-particles.
+    factors : {"learned", "xray"}
+        ``"xray"``: tabulated X-ray form factors of the elements instead of learned ones; then P is 1.
     shells : int
         Gaussians of |G| that the powder sums are weighted with.
     d_pairs : float
@@ -103,6 +105,7 @@ class PRDNet(nn.Module):
         d_min: float = math.pi / 2.0,
         level: str = "powder",
         form_factors: int = 64,
+        factors: str = "learned",
         shells: int = 24,
         d_pairs: float = 3.0,
         dropout: float = 0.0,
@@ -132,8 +135,8 @@ class PRDNet(nn.Module):
         )  # fmt: skip
         self.diffraction = (
             Diffraction(
-                channels, d_min=d_min, form_factors=form_factors, level=level, shells=shells, d_pairs=d_pairs,
-                dropout=dropout,
+                channels, d_min=d_min, form_factors=form_factors, factors=factors, level=level, shells=shells,
+                d_pairs=d_pairs, dropout=dropout,
             )
             if diffraction
             else None
