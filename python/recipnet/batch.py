@@ -94,7 +94,7 @@ class CrystalBatch(Frozen):
     labels: Sequence[str] | None
     ids: list[str]
     source_index: NDArray[np.int64]
-    symmetry: list[DeclaredSymmetry | None]
+    symmetry: Sequence[DeclaredSymmetry | None]
     warnings: list[tuple[ReadWarning, ...]]
     source: Sequence[Source | None]
     properties: list[dict[str, Any]]
@@ -111,7 +111,8 @@ class CrystalBatch(Frozen):
         batch = object.__new__(cls)
         count = len(fields["lattices"])
         fields.setdefault("labels", None)
-        fields.setdefault("ids", [str(i) for i in range(count)])
+        if "ids" not in fields:
+            fields["ids"] = [str(i) for i in range(count)]
         fields.setdefault("source_index", np.arange(count, dtype=np.int64))
         fields.setdefault("symmetry", [None] * count)
         fields.setdefault("warnings", [()] * count)

@@ -173,7 +173,7 @@ REPAIRED = {
     ),
     "control character": (
         GOOD + "\x1a",
-        ":15:1: [E-CONTROL] a ^Z character, read as white space",
+        ":15:1: [E-CONTROL] a control character (^Z), read as white space",
     ),
     "open quote": (
         GOOD + "_a 'b\n",

@@ -48,7 +48,12 @@ def decode_cifs(
     for place, assembly, group in found["disorder"]:
         kept = {"disorder_assembly": split_texts(*assembly), "disorder_group": split_texts(*group)}
         properties[place] = {"site_properties": kept}
-    declared = [_symmetry(*one) for one in found["symmetry"]]
+    lists = found["symmetry"].lists
+
+    def symmetries() -> list[DeclaredSymmetry | None]:
+        distinct, index = lists()
+        declared = [_symmetry(*one) for one in distinct]
+        return [declared[place] for place in index]
 
     def sources_of() -> list[Source | None]:
         whence = [None] * count if paths is None else [paths[place] for place in order]
@@ -59,7 +64,7 @@ def decode_cifs(
         labels=LazyList(len(found["numbers"]), lambda: split_texts(*labels)) if labels[0] else None,
         ids=list(ids) if count == len(sources) else [ids[place] for place in order],
         source_index=places,
-        symmetry=[declared[place] for place in found["symmetry_index"]],
+        symmetry=LazyList(count, symmetries),
         warnings=warnings,
         source=LazyList(count, sources_of),
         properties=properties,

@@ -57,27 +57,34 @@ fn joined(py: Python<'_>, strings: Strings) -> PyResult<Bound<'_, PyTuple>> {
     (PyBytes::new(py, text.as_bytes()), ends.into_pyarray(py)).into_pyobject(py)
 }
 
-/// One value of each kind, and for every crystal the place of its own.
-fn symmetries<'py>(py: Python<'py>, all: &[Arc<DeclaredSymmetry>]) -> PyResult<(Bound<'py, PyList>, Vec<usize>)> {
-    let distinct = PyList::empty(py);
-    let mut places: HashMap<*const DeclaredSymmetry, usize> = HashMap::new();
-    let mut index = Vec::with_capacity(all.len());
-    for symmetry in all {
-        let next = places.len();
-        let place = *places.entry(Arc::as_ptr(symmetry)).or_insert(next);
-        index.push(place);
-        if place < next {
-            continue;
+/// What each crystal of a batch declares about its symmetry; Python's objects are made when someone looks at them.
+#[pyclass(frozen, module = "recipnet._core")]
+pub struct Declarations(Vec<Arc<DeclaredSymmetry>>);
+
+#[pymethods]
+impl Declarations {
+    /// One value of each kind, and for every crystal the place of its own.
+    fn lists<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Vec<usize>)> {
+        let distinct = PyList::empty(py);
+        let mut places: HashMap<*const DeclaredSymmetry, usize> = HashMap::new();
+        let mut index = Vec::with_capacity(self.0.len());
+        for symmetry in &self.0 {
+            let next = places.len();
+            let place = *places.entry(Arc::as_ptr(symmetry)).or_insert(next);
+            index.push(place);
+            if place < next {
+                continue;
+            }
+            let operations = symmetry.operations.as_ref().map(|operations| to_arrays(py, operations));
+            distinct.append((
+                operations.transpose()?,
+                &symmetry.hall_symbol,
+                &symmetry.hm_symbol,
+                symmetry.number,
+            ))?;
         }
-        let operations = symmetry.operations.as_ref().map(|operations| to_arrays(py, operations));
-        distinct.append((
-            operations.transpose()?,
-            &symmetry.hall_symbol,
-            &symmetry.hm_symbol,
-            symmetry.number,
-        ))?;
+        Ok((distinct, index))
     }
-    Ok((distinct, index))
 }
 
 /// Code, message, line, column, tag, value.
@@ -179,9 +186,7 @@ fn to_dict(py: Python<'_>, batch: CifBatch) -> PyResult<Bound<'_, PyDict>> {
     out.set_item("u_aniso", u_aniso.transpose()?)?;
     out.set_item("labels", joined(py, batch.labels)?)?;
     out.set_item("blocks", joined(py, batch.blocks)?)?;
-    let (distinct, index) = symmetries(py, &batch.symmetry)?;
-    out.set_item("symmetry", distinct)?;
-    out.set_item("symmetry_index", index)?;
+    out.set_item("symmetry", Declarations(batch.symmetry).into_pyobject(py)?)?;
     let warnings = PyList::empty(py);
     for (place, all) in &batch.warnings {
         let tuples: Vec<_> = all.iter().map(warning_tuple).collect();

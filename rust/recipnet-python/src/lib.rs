@@ -22,6 +22,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cuda::cuda_sources, module)?)?;
     module.add_function(wrap_pyfunction!(elements::element_symbols, module)?)?;
     module.add_function(wrap_pyfunction!(elements::element_masses, module)?)?;
+    module.add_class::<cif::Declarations>()?;
     module.add_function(wrap_pyfunction!(cif::read_cifs, module)?)?;
     module.add_function(wrap_pyfunction!(cif::read_cif_document, module)?)?;
     module.add_function(wrap_pyfunction!(texts::read_texts, module)?)?;

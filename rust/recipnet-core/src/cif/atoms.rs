@@ -397,6 +397,7 @@ pub(super) fn read<'d, 't>(
     let (tensors, places) = anisotropic(block, report)?;
     let charges = oxidation(block);
     let count = columns.fract[0].len();
+    let named = columns.label.or(columns.symbol);
     let mut rows = Vec::with_capacity(count.min(options.max_sites));
     let (mut without, mut dummies, mut hydrogens) = (0usize, 0usize, 0.0f64);
     for row in 0..count {
@@ -440,10 +441,7 @@ pub(super) fn read<'d, 't>(
             );
         }
         let species = columns.species(row, &formula, options, report)?;
-        let mut label = columns
-            .label
-            .or(columns.symbol)
-            .map_or("", |column| column.get(row).text);
+        let mut label = named.map_or("", |column| column.get(row).text);
         if label.len() > MAX_LABEL {
             report.repair(
                 Fault::new(code::LIMIT, format!("a label of more than {MAX_LABEL} bytes was cut"))

@@ -82,6 +82,17 @@ impl CifBatch {
         self.lattices.is_empty()
     }
 
+    /// Take memory for so many crystals and rows.
+    pub(super) fn reserve(&mut self, crystals: usize, rows: usize) {
+        self.source_index.reserve(crystals);
+        self.lattices.reserve(crystals);
+        self.offsets.reserve(crystals + 1);
+        self.symmetry.reserve(crystals);
+        self.numbers.reserve(rows);
+        self.frac.reserve(rows);
+        self.occupancies.reserve(rows);
+    }
+
     /// Rows of a crystal.
     ///
     /// # Panics

@@ -80,7 +80,7 @@ impl Cell {
         let mut difference = [0.0; 3];
         for i in 0..3 {
             let delta = x[i] - y[i];
-            difference[i] = delta - floor_int(delta + 0.5) as f64;
+            difference[i] = delta - nearest(delta);
             if difference[i].abs() * self.spacings[i] > limit {
                 return None;
             }
@@ -88,6 +88,13 @@ impl Cell {
         let square = self.square(difference);
         (square <= limit * limit).then_some(square)
     }
+}
+
+/// The nearest whole number: adding 1.5 x 2^52 leaves no room for a fraction. Places are below some millions.
+#[inline]
+pub(super) fn nearest(x: f64) -> f64 {
+    const LARGE: f64 = 6_755_399_441_055_744.0;
+    (x + LARGE) - LARGE
 }
 
 /// A coordinate in [0, 1). It is below a million, which was checked when it was read.
@@ -102,8 +109,9 @@ pub(super) fn wrap(x: f64) -> f64 {
 pub(super) fn is_given(block: &BlockView<'_, '_>) -> bool {
     TAGS.iter().all(|&tag| {
         block.find(tag).is_some_and(|column| {
-            let value = column.get(0).text;
-            column.len() == 1 && value.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+            let text = column.document.text().as_bytes();
+            let looks = |first: Option<&u8>| matches!(first, Some(b'0'..=b'9' | b'+' | b'-' | b'.'));
+            column.len() == 1 && (looks(text.get(column.offset(0))) || looks(column.get(0).text.as_bytes().first()))
         })
     })
 }

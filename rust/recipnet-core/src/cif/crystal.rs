@@ -18,6 +18,8 @@ use crate::symmetry::Operation;
 
 /// Two fully occupied rows closer than this are a doubt, angstrom.
 const CLOSE: f64 = 0.3;
+/// More atoms at one place than any disorder asks for; beyond it looking at pairs would take too long.
+const CROWD: usize = 1000;
 /// Images of one row closer than this, yet not merged, are a doubt, angstrom.
 const SPLIT: f64 = 0.5;
 /// Occupancy from which a row counts as full.
@@ -446,19 +448,31 @@ fn share_sites(
             place.start,
             &mut found,
         );
+        if found.len() > CROWD {
+            return Err(Fault::new(
+                code::LIMIT,
+                format!("more than {CROWD} atoms lie within {CLOSE} angstrom of one place"),
+            )
+            .at(row.at)
+            .tag(FRACT_TAGS[0].name())
+            .value(row.label));
+        }
+        let mut told = row.occupancy < FULL;
         for &(atom, square) in &found {
-            let other = row_of(atom);
             if square <= options.merge_tol * options.merge_tol {
                 shared.resize(rows.len(), false);
                 shared[index] = true;
             }
-            if row.occupancy >= FULL && rows[other].occupancy >= FULL && square < CLOSE * CLOSE {
+            let other = &rows[row_of(atom)];
+            if !told && other.occupancy >= FULL && square < CLOSE * CLOSE {
+                // The first of them says enough about this row.
+                told = true;
                 report.repair(
                     Fault::new(
                         code::CLOSE,
                         format!(
                             "{} and {} are both full and {:.3} angstrom apart",
-                            rows[other].label,
+                            other.label,
                             row.label,
                             square.sqrt()
                         ),

@@ -2,7 +2,7 @@
 //!
 //! A value is kept as the offset of its token (4 bytes); its text is read again from there when it is asked for.
 
-use super::lexer::{Lexer, Syntax, TokenKind, is_space, word_end};
+use super::lexer::{Lexer, Syntax, TokenKind, is_space, quoted_end, word_end};
 use super::number::{parse_number, plain_number_at};
 use super::tags::{self, Tag};
 use super::text::Locator;
@@ -50,7 +50,11 @@ impl Value<'_> {
     /// `?`, `.` or nothing at all.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        self.is_unknown() || self.is_inapplicable() || self.text.trim().is_empty()
+        match self.text.as_bytes() {
+            [] => true,
+            [b'?' | b'.'] => self.form == Form::Bare,
+            [first, ..] => !first.is_ascii_graphic() && self.text.trim().is_empty(),
+        }
     }
 }
 
@@ -92,6 +96,8 @@ pub(super) struct Store {
     pub values: Vec<u32>,
     pub items: Vec<Item>,
     pub blocks: Vec<Block>,
+    /// The first tags of the text before, in their order.
+    pub order: Vec<Option<Tag>>,
 }
 
 /// A column: the values of one tag.
@@ -310,13 +316,25 @@ impl<'t> Document<'t> {
     #[inline]
     fn value(&self, at: usize) -> Value<'t> {
         let bytes = self.text.as_bytes();
-        // The commonest value: letters and digits up to white space.
-        if bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) && self.syntax == Syntax::Cif1 {
-            return Value {
-                text: &self.text[at..word_end(bytes, at)],
-                form: Form::Bare,
-                at,
-            };
+        // The commonest values: letters and digits up to white space, and short texts in quotes.
+        if self.syntax == Syntax::Cif1 {
+            match bytes.get(at) {
+                Some(first) if first.is_ascii_alphanumeric() => {
+                    return Value {
+                        text: &self.text[at..word_end(bytes, at)],
+                        form: Form::Bare,
+                        at,
+                    };
+                }
+                Some(b'\'' | b'"') => {
+                    return Value {
+                        text: &self.text[at + 1..quoted_end(bytes, at).0],
+                        form: Form::Quoted,
+                        at,
+                    };
+                }
+                _ => {}
+            }
         }
         // The offset is that of a token which was read once before.
         let token = Lexer::new(self.text, at, self.syntax).next();

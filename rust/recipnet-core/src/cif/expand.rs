@@ -1,8 +1,7 @@
 //! From an asymmetric unit to the cell: images of a row, special positions exact.
 
-use super::cell::{Cell, wrap};
+use super::cell::{Cell, nearest, wrap};
 use super::group::Group;
-use crate::math::floor_int;
 
 /// The images of one row.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,12 +28,12 @@ impl Images {
 
 /// An affine map with exact coefficients: rows `(m x) / order + n / (denominator order)`.
 struct Affine {
-    matrix: [[i64; 3]; 3],
+    matrix: [[i32; 3]; 3],
     shift: [i64; 3],
-    order: i64,
+    order: i32,
 }
 
-fn gcd(a: i64, b: i64) -> i64 {
+fn gcd(a: i32, b: i32) -> i32 {
     let (mut a, mut b) = (a.abs(), b.abs());
     while b != 0 {
         (a, b) = (b, a % b);
@@ -57,10 +56,14 @@ impl Affine {
             order: self.order,
         };
         for i in 0..3 {
-            out.shift[i] = i64::from(translation[i]) * self.order;
+            out.shift[i] = i64::from(translation[i]) * i64::from(self.order);
             for k in 0..3 {
-                let factor = i64::from(rotation[i][k]);
-                out.shift[i] += factor * self.shift[k];
+                let factor = i32::from(rotation[i][k]);
+                // Two of three entries are zero in most rotations.
+                if factor == 0 {
+                    continue;
+                }
+                out.shift[i] += i64::from(factor) * self.shift[k];
                 for j in 0..3 {
                     out.matrix[i][j] += factor * self.matrix[k][j];
                 }
@@ -70,20 +73,28 @@ impl Affine {
     }
 
     /// Value at `x`, wrapped. A coordinate that does not depend on `x` is one exact quotient, so 1/3 is 1/3.
+    #[inline]
     fn at(&self, x: [f64; 3], denominator: i64) -> [f64; 3] {
+        let whole = denominator * i64::from(self.order);
         std::array::from_fn(|i| {
             let row = self.matrix[i];
-            let whole = denominator * self.order;
-            let constant = self.shift[i].rem_euclid(whole) as f64 / whole as f64;
-            let common = gcd(gcd(row[0], row[1]), gcd(row[2], self.order));
+            let shift = self.shift[i];
+            let constant = if shift == 0 {
+                0.0
+            } else {
+                shift.rem_euclid(whole) as f64 / whole as f64
+            };
             if row == [0; 3] {
                 return constant;
             }
-            let sum: f64 = (0..3)
-                .filter(|&j| row[j] != 0)
-                .map(|j| (row[j] / common) as f64 * x[j])
-                .sum();
-            wrap(sum / (self.order / common) as f64 + constant)
+            // A free coordinate has the factor 1 or -1, one on a diagonal a half, one on a threefold axis thirds.
+            let sum = |divisor: i32| -> f64 { (0..3).map(|j| f64::from(row[j] / divisor) * x[j]).sum() };
+            let order = self.order;
+            if row.iter().all(|&entry| entry == 0 || entry.abs() == order) {
+                return wrap(sum(order) + constant);
+            }
+            let common = gcd(gcd(row[0], row[1]), gcd(row[2], order));
+            wrap(sum(common) / f64::from(order / common) + constant)
         })
     }
 }
@@ -103,22 +114,23 @@ fn average(x: [f64; 3], group: &Group, cell: &Cell, tol: f64, stabilizer: &mut V
         let mut difference = [0.0; 3];
         for i in 0..3 {
             let delta = map.apply(x, i) - x[i];
-            difference[i] = delta - floor_int(delta + 0.5) as f64;
+            difference[i] = delta - nearest(delta);
             if difference[i].abs() > reach[i] {
                 continue 'operations;
             }
         }
-        if cell.square(difference) > tol * tol {
+        // The identity keeps every place.
+        if difference != [0.0; 3] && cell.square(difference) > tol * tol {
             continue;
         }
         stabilizer.push(index as u32);
         sum.order += 1;
         let operation = &operations[index];
         for i in 0..3 {
-            let cells = floor_int(map.apply(x, i) - x[i] + 0.5);
+            let cells = nearest(map.apply(x, i) - x[i]) as i64;
             sum.shift[i] += i64::from(operation.translation[i]) - cells * denominator;
             for j in 0..3 {
-                sum.matrix[i][j] += i64::from(operation.rotation[i][j]);
+                sum.matrix[i][j] += i32::from(operation.rotation[i][j]);
             }
         }
     }

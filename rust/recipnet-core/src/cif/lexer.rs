@@ -81,6 +81,99 @@ pub struct Lexer<'t> {
     text: &'t [u8],
     at: usize,
     syntax: Syntax,
+    window: Window,
+}
+
+/// Where white space is among 64 bytes of a text: one bit for each, so that a word is found without looking at letters.
+#[derive(Debug, Clone)]
+struct Window {
+    /// Offset of the first byte, a multiple of 64; of no byte before anything was looked at.
+    base: usize,
+    space: u64,
+}
+
+impl Window {
+    const SIZE: usize = 64;
+
+    #[inline]
+    fn new() -> Self {
+        Self {
+            base: usize::MAX,
+            space: 0,
+        }
+    }
+
+    /// The bits of the bytes from `at` on; what lies behind the text counts as white space.
+    #[inline]
+    fn from(&mut self, text: &[u8], at: usize) -> u64 {
+        let base = at & !(Self::SIZE - 1);
+        if base != self.base {
+            self.move_to(text, base);
+        }
+        self.space >> (at % Self::SIZE)
+    }
+
+    fn move_to(&mut self, text: &[u8], base: usize) {
+        self.base = base;
+        self.space = match text.get(base..).and_then(|rest| rest.split_first_chunk()) {
+            Some((bytes, _)) => spaces(bytes),
+            None => {
+                let mut bytes = [b' '; Self::SIZE];
+                let rest = text.get(base..).unwrap_or_default();
+                bytes[..rest.len()].copy_from_slice(rest);
+                spaces(&bytes)
+            }
+        };
+    }
+
+    /// Offset of the first white space at or after `at`, or the end of the text.
+    #[inline]
+    fn word_end(&mut self, text: &[u8], mut at: usize) -> usize {
+        loop {
+            let space = self.from(text, at);
+            if space != 0 {
+                return at + space.trailing_zeros() as usize;
+            }
+            at = (at | (Self::SIZE - 1)) + 1;
+        }
+    }
+
+    /// Offset of the first byte at or after `at` that is no white space, or one behind the text.
+    #[inline]
+    fn word_start(&mut self, text: &[u8], mut at: usize) -> usize {
+        while at < text.len() {
+            // The bits that the shift moved in are zero: they only make this window look again.
+            let word = !self.from(text, at);
+            let next = (at | (Self::SIZE - 1)) + 1;
+            let start = at + word.trailing_zeros() as usize;
+            if start < next {
+                return start;
+            }
+            at = next;
+        }
+        at
+    }
+}
+
+/// The white space among 64 bytes, the first in the lowest bit.
+#[inline]
+fn spaces(bytes: &[u8; Window::SIZE]) -> u64 {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut rows = 0;
+    for chunk in bytes.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*chunk);
+        // Each byte for itself, without borrowing: below '!' or not.
+        let low = !((word | HIGH).wrapping_sub(0x2121_2121_2121_2121) | word) & HIGH;
+        rows = rows >> 1 | low;
+    }
+    // Bit i of byte j is that of byte j of word i: an 8 x 8 matrix to be transposed.
+    let swap = |x: u64, shift: u32, mask: u64| {
+        let y = (x ^ (x >> shift)) & mask;
+        x ^ y ^ (y << shift)
+    };
+    let x = swap(rows, 7, 0x00aa_00aa_00aa_00aa);
+    let x = swap(x, 14, 0x0000_cccc_0000_cccc);
+    swap(x, 28, 0x0000_0000_f0f0_f0f0)
 }
 
 /// What a byte can start.
@@ -100,10 +193,10 @@ enum Class {
 
 const CLASSES: [Class; 256] = {
     let mut table = [Class::Plain; 256];
-    // ^Z, vertical tab and form feed stand for white space too; the decoder has reported the first.
+    // Control characters stand for white space too; the decoder has reported them.
     let mut i = 0;
-    while i < 7 {
-        table[b" \t\n\r\x0b\x0c\x1a"[i] as usize] = Class::Space;
+    while i <= b' ' as usize {
+        table[i] = Class::Space;
         i += 1;
     }
     i = 0;
@@ -129,8 +222,9 @@ fn class(byte: u8) -> Class {
 }
 
 /// Whether a byte separates tokens.
-pub(super) fn is_space(byte: u8) -> bool {
-    class(byte) == Class::Space
+#[inline]
+pub(super) const fn is_space(byte: u8) -> bool {
+    byte <= b' '
 }
 
 const fn is_line_end(byte: u8) -> bool {
@@ -144,7 +238,7 @@ fn starts_with_word(text: &[u8], word: &[u8]) -> bool {
 /// Offset of the first white space at or after `at`, or the end of the text.
 #[inline]
 pub(super) fn word_end(text: &[u8], mut at: usize) -> usize {
-    // Eight bytes at a time: bytes below '!' are white space, but for odd control characters.
+    // Eight bytes at a time.
     while let Some((chunk, _)) = text.get(at..).and_then(|rest| rest.split_first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
         let low = word.wrapping_sub(0x2121_2121_2121_2121) & !word & 0x8080_8080_8080_8080;
@@ -152,16 +246,47 @@ pub(super) fn word_end(text: &[u8], mut at: usize) -> usize {
             at += 8;
             continue;
         }
-        at += low.trailing_zeros() as usize / 8;
-        if is_space(text[at]) {
-            return at;
-        }
-        at += 1;
+        // Borrows reach only bytes behind the first white space.
+        return at + low.trailing_zeros() as usize / 8;
     }
     while text.get(at).is_some_and(|&byte| !is_space(byte)) {
         at += 1;
     }
     at
+}
+
+/// Where the content of the CIF 1 quotes that open at `at` ends, and whether they close on their line.
+#[inline]
+pub(super) fn quoted_end(text: &[u8], at: usize) -> (usize, bool) {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let quote = text[at];
+    let mut end = at + 1;
+    loop {
+        // Most quoted values are short: eight bytes at a time beat a search that has to be set up.
+        while let Some((chunk, _)) = text.get(end..).and_then(|rest| rest.split_first_chunk::<8>()) {
+            let word = u64::from_le_bytes(*chunk);
+            let quotes = word ^ (ONES * u64::from(quote));
+            // The lowest bit set is that of the first quote or control character; borrows reach only bytes behind.
+            let found = (quotes.wrapping_sub(ONES) & !quotes | word.wrapping_sub(0x20 * ONES) & !word) & HIGH;
+            if found != 0 {
+                end += found.trailing_zeros() as usize / 8;
+                break;
+            }
+            end += 8;
+        }
+        let Some(&byte) = text.get(end) else {
+            return (end, false);
+        };
+        if byte == quote {
+            if text.get(end + 1).is_none_or(|&next| is_space(next)) {
+                return (end, true);
+            }
+        } else if is_line_end(byte) {
+            return (end, false);
+        }
+        end += 1;
+    }
 }
 
 impl<'t> Lexer<'t> {
@@ -172,6 +297,7 @@ impl<'t> Lexer<'t> {
             text: text.as_bytes(),
             at,
             syntax,
+            window: Window::new(),
         }
     }
 
@@ -185,12 +311,9 @@ impl<'t> Lexer<'t> {
     #[inline]
     pub(super) fn peek(&mut self) -> Option<TokenKind> {
         loop {
+            self.at = self.window.word_start(self.text, self.at);
             let byte = *self.text.get(self.at)?;
             return Some(match class(byte) {
-                Class::Space => {
-                    self.at += 1;
-                    continue;
-                }
                 Class::Tag => TokenKind::Tag,
                 Class::Plain => TokenKind::Bare,
                 Class::Quote => TokenKind::Quoted,
@@ -209,18 +332,64 @@ impl<'t> Lexer<'t> {
         if self.syntax == Syntax::Cif2 {
             return;
         }
-        let mut at = self.at;
-        while let Some(&byte) = self.text.get(at) {
-            match class(byte) {
-                Class::Space => at += 1,
-                Class::Plain => {
-                    offsets.push(at as u32);
-                    at = word_end(self.text, at + 1);
+        let mut base = self.at & !(Window::SIZE - 1);
+        // What lies before the first offset is no word.
+        let mut wanted = u64::MAX << (self.at % Window::SIZE);
+        let mut before = 0;
+        while base < self.text.len() {
+            let words = !self.window.from(self.text, base) & wanted;
+            let mut starts = words & !(words << 1 | before);
+            while starts != 0 {
+                let place = starts.trailing_zeros();
+                let at = base + place as usize;
+                match class(self.text[at]) {
+                    Class::Plain => {}
+                    // Keywords have five letters and more: this is an element, or a label of one.
+                    Class::Keyword if (words >> place).trailing_ones() < 5 && place < 60 => {}
+                    _ => {
+                        self.at = at;
+                        return;
+                    }
                 }
-                _ => break,
+                offsets.push(at as u32);
+                starts &= starts - 1;
             }
+            before = words >> (Window::SIZE - 1);
+            wanted = u64::MAX;
+            base += Window::SIZE;
         }
+        self.at = self.text.len();
+    }
+
+    /// Take a tag, if that is what comes next: where it starts and ends.
+    #[inline]
+    pub(super) fn tag(&mut self) -> Option<(usize, usize)> {
+        let at = self.window.word_start(self.text, self.at);
         self.at = at;
+        if self.text.get(at) != Some(&b'_') {
+            return None;
+        }
+        self.at = self.window.word_end(self.text, at);
+        Some((at, self.at))
+    }
+
+    /// Take a value, if a plain word or a well-formed quoted one comes next: where it starts.
+    #[inline]
+    pub(super) fn plain_value(&mut self) -> Option<usize> {
+        let at = self.window.word_start(self.text, self.at);
+        self.at = at;
+        if self.syntax == Syntax::Cif2 {
+            return None;
+        }
+        self.at = match class(*self.text.get(at)?) {
+            Class::Plain => self.window.word_end(self.text, at),
+            Class::Quote => match quoted_end(self.text, at) {
+                (end, true) => end + 1,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(at)
     }
 
     fn line_end(&self) -> usize {
@@ -268,24 +437,13 @@ impl<'t> Lexer<'t> {
     }
 
     fn quoted(&mut self, at: usize) -> Token {
-        let quote = self.text[at];
         if self.syntax == Syntax::Cif2 {
             return self.quoted_in_cif2(at);
         }
-        let body = at + 1;
-        // Most quoted values are short: a plain loop beats a search that has to be set up.
-        let mut end = body;
-        while let Some(&byte) = self.text.get(end) {
-            if byte == quote {
-                if self.text.get(end + 1).is_none_or(|&next| is_space(next)) {
-                    return self.token(TokenKind::Quoted, [at, body, end], end + 1, None);
-                }
-            } else if is_line_end(byte) {
-                break;
-            }
-            end += 1;
+        match quoted_end(self.text, at) {
+            (end, true) => self.token(TokenKind::Quoted, [at, at + 1, end], end + 1, None),
+            (end, false) => self.token(TokenKind::Quoted, [at, at + 1, end], end, Some(Flaw::OpenQuote)),
         }
-        self.token(TokenKind::Quoted, [at, body, end], end, Some(Flaw::OpenQuote))
     }
 
     fn quoted_in_cif2(&mut self, at: usize) -> Token {
@@ -369,7 +527,7 @@ impl<'t> Lexer<'t> {
 
     #[inline]
     fn bare(&mut self, at: usize, flaw: Option<Flaw>) -> Token {
-        let mut end = word_end(self.text, at);
+        let mut end = self.window.word_end(self.text, at);
         if self.syntax == Syntax::Cif2 {
             let bracket = self.text[at + 1..end]
                 .iter()
@@ -383,7 +541,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn keyword_or_bare(&mut self, at: usize) -> Token {
-        let end = word_end(self.text, at);
+        let end = self.window.word_end(self.text, at);
         let word = &self.text[at..end];
         if word.len() < 5 {
             return self.bare(at, None);
@@ -406,25 +564,22 @@ impl Iterator for Lexer<'_> {
     #[inline]
     fn next(&mut self) -> Option<Token> {
         loop {
+            self.at = self.window.word_start(self.text, self.at);
             let at = self.at;
             let byte = *self.text.get(at)?;
             return Some(match class(byte) {
-                Class::Space => {
-                    self.at += 1;
-                    continue;
-                }
                 Class::Comment => {
                     self.at = self.line_end();
                     continue;
                 }
                 Class::Tag => {
-                    let end = word_end(self.text, at);
+                    let end = self.window.word_end(self.text, at);
                     self.token(TokenKind::Tag, [at, at, end], end, None)
                 }
                 Class::Quote => self.quoted(at),
                 Class::Keyword => self.keyword_or_bare(at),
                 Class::Semicolon if at == 0 || is_line_end(self.text[at - 1]) => self.text_field(at),
-                Class::Plain | Class::Semicolon => self.bare(at, None),
+                Class::Plain | Class::Semicolon | Class::Space => self.bare(at, None),
                 Class::Bracket if self.syntax == Syntax::Cif2 && byte != b'}' => self.nested(at),
                 Class::Bracket if byte != b'[' && self.syntax == Syntax::Cif1 => self.bare(at, None),
                 Class::Bracket | Class::Reserved => self.bare(at, Some(Flaw::Reserved)),

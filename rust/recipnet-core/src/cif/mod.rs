@@ -153,6 +153,9 @@ impl Sources<'_> {
 /// Sources that one thread takes at a time: enough to make waking it worth while, few enough to share the work.
 const CHUNK: usize = 64;
 
+/// Bytes of a short P 1 text for each of its atoms; where there are more atoms, memory grows as usual.
+const BYTES_OF_ATOM: usize = 100;
+
 /// Read many crystals on all threads; results are in the order of the sources, one bad source stops no other.
 ///
 /// # Errors
@@ -164,7 +167,12 @@ pub fn read_many(sources: Sources<'_>, options: &CifOptions, threads: Option<usi
     let parts = parallel::try_map(sources.len().div_ceil(chunk), workers, |part| {
         let mut reader = Reader::default();
         let mut out = CifBatch::default();
-        for index in part * chunk..sources.len().min((part + 1) * chunk) {
+        let indices = part * chunk..sources.len().min((part + 1) * chunk);
+        if let Sources::Texts(texts) = sources {
+            let bytes: usize = texts[indices.clone()].iter().map(|text| text.len()).sum();
+            out.reserve(indices.len(), bytes / BYTES_OF_ATOM);
+        }
+        for index in indices {
             let read = match sources {
                 Sources::Texts(texts) => reader.read(texts[index], options),
                 Sources::Paths(paths) => read_path(&mut reader, paths[index], options),

@@ -1,4 +1,4 @@
-//! Which atoms are near a point: bins of the unit cell, about as many as there are atoms.
+//! Which atoms are near a point: bins of the unit cell, of which a table of twice as many places as atoms keeps some each.
 
 use super::cell::{Cell, wrap};
 
@@ -6,6 +6,10 @@ use super::cell::{Cell, wrap};
 const FEW: usize = 32;
 /// Bins are at least so many times as wide as the search reaches, so that most points need one bin only.
 const WIDE: f64 = 4.0;
+/// Bins are at most so wide, angstrom: a cluster in an empty cell must not fall into one.
+const WIDEST: f64 = 2.5;
+/// Most bins along an axis.
+const MOST: usize = 1 << 20;
 /// Borders of bins lie where atoms seldom do: not at halves, thirds and quarters.
 const SHIFT: f64 = 0.31;
 
@@ -35,17 +39,17 @@ impl<'s> Neighborhood<'s> {
         if sites.len() <= FEW {
             return out;
         }
-        let width = (cell.volume / (2 * sites.len()) as f64).cbrt().max(WIDE * reach);
-        // Flat cells have few bins along their short axis; the others must not make up for it without end.
-        let mut left = 8 * sites.len();
+        let width = (cell.volume / (2 * sites.len()) as f64)
+            .cbrt()
+            .min(WIDEST)
+            .max(WIDE * reach);
         for axis in 0..3 {
-            let most = (cell.spacings[axis] / width) as usize;
-            out.bins[axis] = most.clamp(1, left);
-            left = (left / out.bins[axis]).max(1);
+            // Cells are at most 1e4 angstrom long, unless the caller says otherwise.
+            out.bins[axis] = ((cell.spacings[axis] / width) as usize).clamp(1, MOST);
             // Rounding of places must not hide an atom on the border.
             out.reach[axis] = reach / cell.spacings[axis] * out.bins[axis] as f64 + 1e-9;
         }
-        out.starts.resize(out.bins.iter().product::<usize>() + 1, 0);
+        out.starts.resize((2 * sites.len()).next_power_of_two() + 1, 0);
         let keys: Vec<u32> = sites.iter().map(|&site| out.key(site)).collect();
         for &key in &keys {
             out.starts[key as usize] += 1;
@@ -77,7 +81,15 @@ impl<'s> Neighborhood<'s> {
             let place = self.place(x[axis], axis) as usize;
             if place >= self.bins[axis] { 0 } else { place }
         };
-        ((place(0) * self.bins[1] + place(1)) * self.bins[2] + place(2)) as u32
+        self.slot([place(0), place(1), place(2)])
+    }
+
+    /// Place of a bin in the table. Bins that share one cost tests in vain, nothing else.
+    #[inline]
+    fn slot(&self, bin: [usize; 3]) -> u32 {
+        let number = (bin[0] as u64) << 40 | (bin[1] as u64) << 20 | bin[2] as u64;
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed ^ mixed >> 32) as usize & (self.starts.len() - 2)) as u32
     }
 
     /// Bins on an axis that a search around `x` must look into, the first twice where it is the only one.
@@ -109,11 +121,19 @@ impl<'s> Neighborhood<'s> {
         let x = x.map(wrap);
         let [a, b, c] = [0, 1, 2].map(|axis| self.span(x[axis], axis));
         let steps = |span: [usize; 2]| 1 + usize::from(span[0] != span[1]);
+        let (mut slots, mut known) = ([0; 8], 0);
         for &a in &a[..steps(a)] {
             for &b in &b[..steps(b)] {
                 for &c in &c[..steps(c)] {
-                    let key = (a * self.bins[1] + b) * self.bins[2] + c;
-                    for &index in &self.members[self.starts[key] as usize..self.starts[key + 1] as usize] {
+                    let slot = self.slot([a, b, c]);
+                    // Two bins of one slot are looked into once.
+                    if slots[..known].contains(&slot) {
+                        continue;
+                    }
+                    slots[known] = slot;
+                    known += 1;
+                    let slot = slot as usize;
+                    for &index in &self.members[self.starts[slot] as usize..self.starts[slot + 1] as usize] {
                         if index as usize >= count {
                             break;
                         }
@@ -146,6 +166,7 @@ mod tests {
             (3000, [9.0, 11.0, 7.0, 80.0, 100.0, 115.0]),
             (60, [4.0, 3.0, 5.0, 90.0, 95.0, 90.0]),
             (33, [1.0, 1.0, 40.0, 90.0, 90.0, 120.0]),
+            (40, [3.0, 2000.0, 9000.0, 90.0, 90.0, 90.0]),
             (32, [3.0, 3.0, 3.0, 90.0, 90.0, 90.0]),
         ] {
             let cell = Cell::from_parameters(parameters, &CifOptions::default()).unwrap();

@@ -19,6 +19,9 @@ const POWERS: [f64; 23] = [
     1e21, 1e22,
 ];
 
+/// Powers of ten for up to eight digits.
+const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
 /// Digits read one after the other: their value, and how many they are.
 #[derive(Clone, Copy, Default)]
 struct Digits {
@@ -43,27 +46,42 @@ impl Digits {
         at
     }
 
-    /// The same for many digits: eight at once, the rest one by one.
+    /// The same, up to eight digits at once and the rest one by one.
     #[inline]
     fn take_many(&mut self, bytes: &[u8], at: usize) -> usize {
         let Some((chunk, _)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk::<8>()) else {
             return self.take(bytes, at);
         };
-        // A byte is a digit if its upper half is 3 and adding 6 leaves it so.
-        let word = u64::from_le_bytes(*chunk);
-        let upper =
-            (word & 0xf0f0_f0f0_f0f0_f0f0) | ((word.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0) >> 4);
-        if upper != 0x3333_3333_3333_3333 {
-            return self.take(bytes, at);
+        let (value, count) = eight(*chunk);
+        self.value = self.value.wrapping_mul(TENS[count]).wrapping_add(value);
+        self.count += count;
+        if count == 8 {
+            self.take(bytes, at + 8)
+        } else {
+            at + count
         }
-        // Pairs, then fours, then all eight.
-        let pairs = (word & 0x0f0f_0f0f_0f0f_0f0f).wrapping_mul(2561) >> 8;
-        let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(6_553_601) >> 16;
-        let eight = (fours & 0x0000_ffff_0000_ffff).wrapping_mul(42_949_672_960_001) >> 32;
-        self.value = self.value.wrapping_mul(100_000_000).wrapping_add(eight);
-        self.count += 8;
-        self.take(bytes, at + 8)
     }
+}
+
+/// The digits that eight bytes start with: their value, and how many they are.
+#[inline]
+fn eight(bytes: [u8; 8]) -> (u64, usize) {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // Digits become 0 to 9; adding 0x76 carries all greater ones into their highest bit.
+    let word = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
+    let other = ((word & !HIGH).wrapping_add(0x7676_7676_7676_7676) | word) & HIGH;
+    let count = other.trailing_zeros() as usize / 8;
+    if count == 0 {
+        return (0, 0);
+    }
+    // Zeros in front of the digits; then pairs, fours and all eight.
+    let word = word << (64 - 8 * count);
+    let pairs = word.wrapping_mul(2561) >> 8;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(6_553_601) >> 16;
+    (
+        (fours & 0x0000_ffff_0000_ffff).wrapping_mul(42_949_672_960_001) >> 32,
+        count,
+    )
 }
 
 /// `digits * 10^power`, where both are exact in a double and so is the one rounding of their product or quotient.
@@ -82,7 +100,32 @@ fn exact(digits: Digits, power: i32) -> Option<f64> {
 #[inline]
 pub(super) fn plain_number_at(text: &[u8], at: usize) -> Option<f64> {
     let negative = text.get(at) == Some(&b'-');
-    let mut at = at + usize::from(negative);
+    let at = at + usize::from(negative);
+    // One digit, a point and up to eight digits: most coordinates.
+    if let Some(&[first, b'.', ref rest @ ..]) = text.get(at..).and_then(|rest| rest.first_chunk::<11>())
+        && first.is_ascii_digit()
+        && let [a, b, c, d, e, f, g, h, _] = *rest
+    {
+        let (value, count) = eight([a, b, c, d, e, f, g, h]);
+        if is_space(rest[count]) {
+            let value = (u64::from(first - b'0') * TENS[count] + value) as f64 / POWERS[count];
+            return Some(if negative { -value } else { value });
+        }
+    }
+    // One digit alone: occupancies and multiplicities.
+    if let Some(&[first, end]) = text.get(at..).and_then(|rest| rest.first_chunk())
+        && first.is_ascii_digit()
+        && is_space(end)
+    {
+        let value = f64::from(first - b'0');
+        return Some(if negative { -value } else { value });
+    }
+    any_plain_number_at(text, at, negative)
+}
+
+/// The same for what comes behind the sign, however many digits there are.
+fn any_plain_number_at(text: &[u8], at: usize, negative: bool) -> Option<f64> {
+    let mut at = at;
     let mut digits = Digits::default();
     at = digits.take(text, at);
     let whole = digits.count;

@@ -22,9 +22,15 @@ pub(super) fn parse<'t>(text: &'t str, report: &mut Report, mut store: Store) ->
         index: tags::index(),
         known: [NONE; tags::COUNT],
         others: HashMap::new(),
+        tags: Vec::with_capacity(16),
     };
     parser.run()?;
     parser.close_block();
+    let store = &mut parser.document.store;
+    store.order.clear();
+    store
+        .order
+        .extend(store.items.iter().take(tags::COUNT).map(|item| item.known));
     Ok(parser.document)
 }
 
@@ -68,6 +74,8 @@ struct Parser<'t, 'r> {
     /// Items of the open block by number of their tag, and those of other tags by name.
     known: [u32; tags::COUNT],
     others: HashMap<Folded<'t>, u32>,
+    /// Tags of the open loop; kept for its memory.
+    tags: Vec<(usize, usize)>,
 }
 
 impl<'t> Parser<'t, '_> {
@@ -143,7 +151,11 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn run(&mut self) -> Result<(), Fault> {
-        while let Some(token) = self.next()? {
+        loop {
+            if !self.document.is_empty() {
+                self.plain_items()?;
+            }
+            let Some(token) = self.next()? else { return Ok(()) };
             match token.kind {
                 TokenKind::Data => {
                     if token.start == token.end {
@@ -161,7 +173,10 @@ impl<'t> Parser<'t, '_> {
                         .repair(self.syntax(&token, "stop_ is no part of CIF and was ignored"))?;
                 }
                 TokenKind::Save => self.skip_frame(&token)?,
-                TokenKind::Tag => self.item(&token)?,
+                TokenKind::Tag => {
+                    self.need_block(&token)?;
+                    self.item(token.at, token.end)?;
+                }
                 TokenKind::Loop => self.table(&token)?,
                 TokenKind::Bare | TokenKind::Quoted | TokenKind::Text | TokenKind::Nested => {
                     self.need_block(&token)?;
@@ -169,6 +184,18 @@ impl<'t> Parser<'t, '_> {
                         .repair(self.syntax(&token, "a value that belongs to no tag was ignored"))?;
                 }
             }
+        }
+    }
+
+    /// Take tags with plain values, which is what most lines outside loops are, up to something else.
+    fn plain_items(&mut self) -> Result<(), Fault> {
+        while let Some((at, end)) = self.lexer.tag() {
+            let Some(value) = self.lexer.plain_value() else {
+                return self.item(at, end);
+            };
+            let first = self.document.store.values.len() as u32;
+            self.document.store.values.push(value as u32);
+            self.insert(at, end, first, 1, 1, NONE)?;
         }
         Ok(())
     }
@@ -224,27 +251,32 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    fn item(&mut self, tag: &Token) -> Result<(), Fault> {
-        self.need_block(tag)?;
+    /// The value of the tag between two offsets, whatever it is.
+    fn item(&mut self, at: usize, end: usize) -> Result<(), Fault> {
         if !self.peek_is_value() {
             let fault = Fault::new(code::NO_VALUE, "a tag has no value")
-                .at(tag.at)
-                .tag(self.text_of(tag));
+                .at(at)
+                .tag(&self.document.text[at..end]);
             return self.report.repair(fault);
         }
         let first = self.document.store.values.len() as u32;
         if let Some(value) = self.next()? {
             self.document.store.values.push(value.at as u32);
         }
-        self.insert(tag.at, tag.end, first, 1, 1, NONE)
+        self.insert(at, end, first, 1, 1, NONE)
     }
 
     fn table(&mut self, header: &Token) -> Result<(), Fault> {
         self.need_block(header)?;
-        let mut tags: Vec<(usize, usize)> = Vec::with_capacity(16);
-        while self.lexer.peek() == Some(TokenKind::Tag) {
-            if let Some(tag) = self.next()? {
-                tags.push((tag.at, tag.end));
+        let mut tags = std::mem::take(&mut self.tags);
+        tags.clear();
+        loop {
+            while let Some(tag) = self.lexer.tag() {
+                tags.push(tag);
+            }
+            // Comments may stand between tags.
+            if self.lexer.peek() != Some(TokenKind::Tag) {
+                break;
             }
         }
         let Some(&(at, end)) = tags.first() else {
@@ -253,6 +285,10 @@ impl<'t> Parser<'t, '_> {
         let first = self.document.store.values.len();
         loop {
             self.lexer.plain_words(&mut self.document.store.values);
+            if let Some(at) = self.lexer.plain_value() {
+                self.document.store.values.push(at as u32);
+                continue;
+            }
             if !self.peek_is_value() {
                 break;
             }
@@ -278,7 +314,7 @@ impl<'t> Parser<'t, '_> {
                 .tag(name)
                 .hint("a value is missing, or one with spaces lacks its quotes"));
         }
-        for (offset, (at, end)) in tags.into_iter().enumerate() {
+        for (offset, &(at, end)) in tags.iter().enumerate() {
             self.insert(
                 at,
                 end,
@@ -288,6 +324,7 @@ impl<'t> Parser<'t, '_> {
                 header.at as u32,
             )?;
         }
+        self.tags = tags;
         Ok(())
     }
 
@@ -302,9 +339,13 @@ impl<'t> Parser<'t, '_> {
 
     /// Add an item; of two with one tag the first is kept.
     fn insert(&mut self, at: usize, end: usize, first: u32, stride: u32, rows: u32, header: u32) -> Result<(), Fault> {
-        let tag = &self.document.text[at..end];
         let place = self.document.store.items.len() as u32;
-        let known = self.index.find(tag.as_bytes());
+        let tag = &self.document.text.as_bytes()[at..end];
+        // Texts of one program have their tags in one order.
+        let known = match self.document.store.order.get(place as usize) {
+            Some(&Some(guess)) if guess.name().as_bytes() == tag => Some(guess),
+            _ => self.index.find(tag),
+        };
         let earlier = match known {
             Some(tag) => {
                 let slot = &mut self.known[usize::from(tag.0)];
@@ -315,7 +356,7 @@ impl<'t> Parser<'t, '_> {
                     Some(*slot)
                 }
             }
-            None => match self.others.entry(Folded(tag)) {
+            None => match self.others.entry(Folded(&self.document.text[at..end])) {
                 std::collections::hash_map::Entry::Occupied(entry) => Some(*entry.get()),
                 std::collections::hash_map::Entry::Vacant(entry) => {
                     entry.insert(place);

@@ -47,11 +47,26 @@ fn check<'b>(text: Cow<'b, str>, report: &mut Report) -> Result<Cow<'b, str>, Fa
     if u32::try_from(text.len()).is_err() {
         return Err(Fault::new(code::LIMIT, "texts of 4 GiB and more are not read"));
     }
+    // Without a branch for each byte, so that many are looked at together.
+    let odd = |byte: u8| byte < b' ' && !byte.is_ascii_whitespace() && byte != 0x0b;
+    if text.bytes().fold(0, |any, byte| any | u8::from(odd(byte))) == 0 {
+        return Ok(text);
+    }
     if let Some(at) = memchr::memchr(0, text.as_bytes()) {
         return Err(Fault::new(code::BINARY, "a NUL byte: this is no text").at(at));
     }
-    if let Some(at) = memchr::memchr(0x1a, text.as_bytes()) {
-        report.repair(Fault::new(code::CONTROL, "a ^Z character, read as white space").at(at))?;
+    if let Some(at) = text.bytes().position(odd) {
+        let name = match text.as_bytes()[at] {
+            0x1a => "^Z".into(),
+            byte => format!("\\x{byte:02x}"),
+        };
+        report.repair(
+            Fault::new(
+                code::CONTROL,
+                format!("a control character ({name}), read as white space"),
+            )
+            .at(at),
+        )?;
     }
     Ok(text)
 }

@@ -1,6 +1,7 @@
 //! Operations `x' = W x + w` on fractional columns: `W` integer, `w` a numerator over one denominator per list.
 
 use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 
 use super::group;
 use super::xyz::{ParsedOperation, parse_xyz};
@@ -20,12 +21,27 @@ pub const MAX_OPERATIONS: usize = 384;
 const FLOAT_TOLERANCE: f64 = 1e-5;
 
 /// One operation; translations are numerators over the denominator of the list that holds it, in `[0, denominator)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Operation {
     /// `W`, rows act on fractional columns.
     pub rotation: [[i8; 3]; 3],
     /// `w` as numerators.
     pub translation: [i16; 3],
+}
+
+#[allow(clippy::derived_hash_with_manual_eq)] // equal operations have equal words
+impl Hash for Operation {
+    /// One word for all entries: sets of operations are made for every list that is read.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut word = 0u128;
+        for &entry in self.rotation.iter().flatten() {
+            word = word << 8 | u128::from(entry as u8);
+        }
+        for &numerator in &self.translation {
+            word = word << 16 | u128::from(numerator as u16);
+        }
+        state.write_u128(word);
+    }
 }
 
 impl Operation {
