@@ -1,6 +1,6 @@
 """CIF texts to arrays against gemmi: P 1 texts as they are, and symmetric ones expanded.
 
-    python benches/python/read_cifs.py [--texts 600] [--repeats 7] [--bytes 1000 1300]
+    python benches/python/read_cifs.py [--texts 900] [--repeats 11] [--bytes 1000 1300]
 
 P 1 texts are those of shared/data/cif_texts.jsonl.gz between two sizes; symmetric texts are written from the same
 structures by pymatgen's CifWriter(symprec=0.01), where it finds more than the identity, 16 to 32 atoms in the cell.
@@ -30,8 +30,8 @@ from pymatgen.io.cif import CifWriter
 import recipnet as rn
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--texts", type=int, default=600)
-parser.add_argument("--repeats", type=int, default=7)
+parser.add_argument("--texts", type=int, default=900)
+parser.add_argument("--repeats", type=int, default=11)
 parser.add_argument("--bytes", type=int, nargs=2, default=(1000, 1300))
 arguments = parser.parse_args()
 
@@ -83,7 +83,7 @@ everything = [text for _, text in load(DEFAULT)]
 low, high = arguments.bytes
 plain = [text for text in everything if low <= len(text) <= high][: arguments.texts]
 expanded: list[str] = []
-for text in everything[::3]:
+for text in everything:
     other = symmetric(text)
     if other is not None:
         expanded.append(other)
@@ -91,6 +91,7 @@ for text in everything[::3]:
         break
 
 rows: list[dict[str, object]] = []
+COPIES = 6  # of the texts in one call: threads are woken once for some milliseconds of work
 
 
 def measure(task: str, size: int, programs: dict[str, Any], reference: str) -> None:
@@ -117,15 +118,14 @@ def measure(task: str, size: int, programs: dict[str, Any], reference: str) -> N
         })  # fmt: skip
 
 
-ours = "recipnet parse_many, 1 thread"
+ours, two = "recipnet parse_many, 1 thread", "recipnet parse_many, 2 threads"
 for task, texts in (("P 1", plain), ("symmetric, expanded", expanded)):
     size = sum(map(len, texts)) / len(texts)
-    programs = {
-        ours: partial(many, texts, 1),
-        "recipnet parse_many, 2 threads": partial(many, texts, 2),
-        "gemmi": partial(one_by_one, texts),
-    }
+    programs = {ours: partial(many, texts, 1), "gemmi": partial(one_by_one, texts)}
     measure(f"{task}: {len(texts)} texts of {size:.0f} bytes", len(texts), programs, ours)
+    copies = texts * COPIES
+    programs = {ours: partial(many, copies, 1), two: partial(many, copies, 2)}
+    measure(f"{task}: {len(copies)} texts", len(copies), programs, ours)
 
 with tempfile.TemporaryDirectory() as folder:
     paths = []

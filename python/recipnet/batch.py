@@ -97,7 +97,7 @@ class CrystalBatch(Frozen):
     symmetry: Sequence[DeclaredSymmetry | None]
     warnings: list[tuple[ReadWarning, ...]]
     source: Sequence[Source | None]
-    properties: list[dict[str, Any]]
+    properties: Sequence[dict[str, Any]]
 
     def __init__(self) -> None:
         raise TypeError("build a CrystalBatch with from_crystals, from_arrays, concat or recipnet.read_many")

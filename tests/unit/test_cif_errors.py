@@ -371,9 +371,17 @@ def test_many_warnings_are_counted() -> None:
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
-    error = refusal(GOOD.replace("0 0 0", "0 0 \x1b[31m0"))
+    error = refusal(GOOD.replace("0 0 0", "0 0 '\x1b[31m0'"))
     assert "\x1b" not in str(error)
     assert error.value == r"\u{1b}[31m0"
+
+
+def test_control_characters_are_white_space_and_reported() -> None:
+    text = GOOD.replace("0 0 0", "0\x01 0\x1f0")
+    crystal = read(text)
+    assert crystal["numbers"].tolist() == read(GOOD)["numbers"].tolist()
+    assert [warning[0] for warning in warnings_of(crystal)] == ["W-CONTROL"]
+    assert refusal(text, strict=True).code == "E-CONTROL"
 
 
 def test_paths_stand_in_front(tmp_path) -> None:

@@ -44,10 +44,15 @@ def decode_cifs(
     warnings: list[tuple[ReadWarning, ...]] = [()] * count
     for place, some in found["warnings"]:
         warnings[place] = tuple(map(ReadWarning._make, some))
-    properties: list[dict[str, Any]] = [{} for _ in order]
-    for place, assembly, group in found["disorder"]:
-        kept = {"disorder_assembly": split_texts(*assembly), "disorder_group": split_texts(*group)}
-        properties[place] = {"site_properties": kept}
+    disorder = found["disorder"]
+
+    def properties() -> list[dict[str, Any]]:
+        all: list[dict[str, Any]] = [{} for _ in order]
+        for place, assembly, group in disorder:
+            kept = {"disorder_assembly": split_texts(*assembly), "disorder_group": split_texts(*group)}
+            all[place] = {"site_properties": kept}
+        return all
+
     lists = found["symmetry"].lists
 
     def symmetries() -> list[DeclaredSymmetry | None]:
@@ -67,7 +72,7 @@ def decode_cifs(
         symmetry=LazyList(count, symmetries),
         warnings=warnings,
         source=LazyList(count, sources_of),
-        properties=properties,
+        properties=LazyList(count, properties),
     )
     errors = {
         place: error if are_paths or paths is None else _located(error, paths[place])

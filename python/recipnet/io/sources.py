@@ -91,6 +91,11 @@ def unknown_format(path: str) -> ReadError:
 
 def one(path: str, format: str | None) -> Item:
     """The item of one file. A format beside that of a container is the format of the structures in it."""
+    if path.endswith(".cif") and format in (None, "cif"):
+        # Of a million files almost all are this one kind.
+        stem = path[max(path.rfind("/"), path.rfind(os.sep)) + 1 : -4]
+        if stem.strip("."):
+            return Item(stem, path, "cif")
     known = known_format(path)
     if known in CONTAINERS and format in SINGLE:
         return Item(id_of(path), path, known, format)

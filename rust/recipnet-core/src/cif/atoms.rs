@@ -441,7 +441,7 @@ pub(super) fn read<'d, 't>(
             );
         }
         let species = columns.species(row, &formula, options, report)?;
-        let mut label = named.map_or("", |column| column.get(row).text);
+        let mut label = named.map_or("", |column| column.text(row));
         if label.len() > MAX_LABEL {
             report.repair(
                 Fault::new(code::LIMIT, format!("a label of more than {MAX_LABEL} bytes was cut"))

@@ -7,6 +7,10 @@ use super::declared::DeclaredSymmetry;
 use super::strings::Strings;
 use crate::error::{ReadError, Warning};
 
+/// Bytes of a label, and of the name of a block, as they are for the most part.
+const LABEL: usize = 4;
+const NAME: usize = 12;
+
 /// What many texts hold: the crystals among them as flat arrays, and an error for every other.
 ///
 /// Rows of crystal b are `offsets[b]..offsets[b + 1]`. The arrays do not depend on the number of threads.
@@ -91,6 +95,8 @@ impl CifBatch {
         self.numbers.reserve(rows);
         self.frac.reserve(rows);
         self.occupancies.reserve(rows);
+        self.labels.reserve(rows, LABEL * rows);
+        self.blocks.reserve(crystals, NAME * crystals);
     }
 
     /// Rows of a crystal.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::atoms::{self, Atoms, FRACT_TAGS, Row};
-use super::cell::{self, Cell};
+use super::cell::{self, Cell, wrap};
 use super::declared::{self, DeclaredSymmetry};
 use super::document::{BlockView, Column, Document, NONE};
 use super::expand::{Images, images};
@@ -272,7 +272,21 @@ fn place(
     out.frac.reserve(size);
     out.occupancies.reserve(size);
     space.placed.clear();
+    // With the identity alone there is nothing to expand, merge or doubt, unless the file declares otherwise.
+    let alone = group.operations().len() == 1;
+    let differs = |declared: f64| (declared - 1.0).abs() > 0.5;
     for row in &atoms.rows {
+        if alone && !differs(row.multiplicity) && !differs(row.order) {
+            space.placed.push(Placed {
+                start: out.frac.len(),
+                count: 1,
+            });
+            out.frac.push(row.frac.map(wrap));
+            out.numbers.push(row.number);
+            out.occupancies.push(row.occupancy);
+            out.labels.push(row.label);
+            continue;
+        }
         images(row.frac, group, rigid, cell, options.merge_tol, found);
         let count = found.positions.len();
         if out.frac.len() + count > options.max_sites {

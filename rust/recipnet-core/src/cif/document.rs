@@ -164,6 +164,22 @@ impl<'d, 't> Column<'d, 't> {
         self.document.value(self.offset(row))
     }
 
+    /// The text of the value in a row.
+    ///
+    /// # Panics
+    /// If the row does not exist.
+    #[must_use]
+    #[inline]
+    pub fn text(&self, row: usize) -> &'t str {
+        let at = self.offset(row);
+        let bytes = self.document.text.as_bytes();
+        // A word that starts with a letter or digit has no quotes.
+        if self.document.syntax == Syntax::Cif1 && bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
+            return &self.document.text[at..word_end(bytes, at)];
+        }
+        self.get(row).text
+    }
+
     /// The number in a row, where there is one; quotes around it do not matter.
     ///
     /// # Panics

@@ -100,6 +100,8 @@ fn in_text<R>(
 struct Reader {
     store: document::Store,
     space: crystal::Workspace,
+    /// Memory for the bytes of files.
+    bytes: Vec<u8>,
     /// What was read last.
     crystal: CifCrystal,
 }
@@ -210,22 +212,32 @@ fn read_path(
             format!("the file cannot be read: {error}"),
         )))
     };
-    let bytes = read_limited(path, options.max_bytes).map_err(failed)?;
-    reader.read(&bytes, options).map_err(named)
+    let mut bytes = std::mem::take(&mut reader.bytes);
+    let read = read_limited(path, options.max_bytes, &mut bytes)
+        .map_err(failed)
+        .and_then(|()| reader.read(&bytes, options).map_err(named));
+    // The memory of a large file is not kept for many small ones.
+    if bytes.capacity() <= 1 << 20 {
+        reader.bytes = bytes;
+    }
+    read
 }
 
 /// The bytes of a regular file; one more than `limit` at most, so that a larger file is refused without reading it all.
-fn read_limited(path: &std::path::Path, limit: usize) -> std::io::Result<Vec<u8>> {
+fn read_limited(path: &std::path::Path, limit: usize, bytes: &mut Vec<u8>) -> std::io::Result<()> {
     use std::io::Read as _;
     // Opening a FIFO would wait for a writer, so look at the kind first.
-    if !std::fs::metadata(path)?.is_file() {
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() {
         return Err(std::io::Error::new(
             std::io::ErrorKind::InvalidInput,
             "it is not a regular file",
         ));
     }
     let file = std::fs::File::open(path)?;
-    let mut bytes = Vec::new();
-    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    bytes.clear();
+    // Room for the file and to see its end.
+    bytes.reserve(usize::try_from(found.len()).unwrap_or(limit).min(limit) + 64);
+    file.take(limit as u64 + 1).read_to_end(bytes)?;
+    Ok(())
 }

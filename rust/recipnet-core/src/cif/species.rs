@@ -182,7 +182,11 @@ pub(super) fn parse_formula(text: &str) -> Option<Vec<(u8, f64)>> {
                 .bytes()
                 .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
                 .count();
-            let count = if digits == 0 { 1.0 } else { rest[..digits].parse().ok()? };
+            let count = match rest.as_bytes()[..digits] {
+                [] => 1.0,
+                [digit @ b'0'..=b'9'] => f64::from(digit - b'0'),
+                _ => rest[..digits].parse().ok()?,
+            };
             rest = &rest[digits..];
             if rest.starts_with(['+', '-']) {
                 rest = "";

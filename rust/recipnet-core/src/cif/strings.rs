@@ -8,6 +8,12 @@ pub struct Strings {
 }
 
 impl Strings {
+    /// Take memory for so many texts of so many bytes together.
+    pub(super) fn reserve(&mut self, texts: usize, bytes: usize) {
+        self.ends.reserve(texts);
+        self.text.reserve(bytes);
+    }
+
     /// Add a text.
     #[inline]
     pub fn push(&mut self, text: &str) {
