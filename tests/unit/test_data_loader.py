@@ -25,6 +25,7 @@ from recipnet.data import (
     Loader,
     Nearest,
     Radius,
+    TensorBatch,
     collate,
 )
 from recipnet.data import (
@@ -286,3 +287,32 @@ def test_the_interpreter_ends(end: str, code: int) -> None:
     assert done.returncode == code, done.stderr
     assert "Exception ignored" not in done.stderr
     assert "panicked" not in done.stderr
+
+
+def test_batches_are_pinned_in_the_background(data: CrystalDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[str] = []
+
+    def pin(batch: TensorBatch) -> TensorBatch:
+        pinned.append(threading.current_thread().name)
+        return batch
+
+    monkeypatch.setattr(TensorBatch, "pin_memory", pin)
+    if not torch.cuda.is_available():
+        with pytest.raises(ArgumentError, match="there is no GPU"):
+            Loader(data, SPEC, 5, pin_memory=True)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    loader = Loader(data, SPEC, 5, pin_memory=True)
+    assert len(list(loader)) == len(pinned) == 5
+    assert all(name.startswith("recipnet-loader") for name in pinned)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, torch sees none")
+def test_pinned_batches_arrive_on_the_device(data: CrystalDataset) -> None:
+    for pinned, plain in zip(Loader(data, SPEC, 5, pin_memory=True), Loader(data, SPEC, 5), strict=True):
+        assert pinned.frac.is_pinned()
+        assert pinned.edge_vector is not None
+        assert pinned.edge_vector.is_pinned()
+        moved = pinned.to("cuda", non_blocking=True)
+        torch.cuda.synchronize()
+        assert torch.equal(moved.frac.cpu(), plain.frac)

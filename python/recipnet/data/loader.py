@@ -50,6 +50,14 @@ class Loader:
         Background threads; 0: featurize in the consumer's own thread, when it asks.
     threads
         Threads of the core inside one mini-batch; None: the size of its pool.
+    pin_memory
+        Put each mini-batch into page-locked memory, in the background threads: ``batch.to("cuda",
+        non_blocking=True)`` is then one asynchronous copy per array. It needs a GPU.
+
+    Raises
+    ------
+    ArgumentError
+        A value out of its range, or ``pin_memory`` where there is no GPU.
 
     Examples
     --------
@@ -72,6 +80,7 @@ class Loader:
         prefetch: int = 2,
         workers: int = 1,
         threads: int | None = None,
+        pin_memory: bool = False,
     ) -> None:
         self.dataset = dataset
         self.spec = spec
@@ -85,6 +94,9 @@ class Loader:
         self.prefetch = _whole("prefetch", prefetch, 1)
         self.workers = _whole("workers", workers, 0)
         self.threads = threads
+        if pin_memory and not torch.cuda.is_available():
+            raise ArgumentError("pin_memory = True: there is no GPU to copy to", name="pin_memory", value=True)
+        self.pin_memory = pin_memory
         self._epoch = 0
         self._start = 0
         self._place = (0, 0)
@@ -159,7 +171,8 @@ class Loader:
     def _make(self, indices: npt.NDArray[np.int64]) -> TensorBatch:
         mini = self.dataset.take(indices)
         try:
-            return collate(mini, self.spec, dtype=self.dtype, threads=self.threads)
+            batch = collate(mini, self.spec, dtype=self.dtype, threads=self.threads)
+            return batch.pin_memory() if self.pin_memory else batch
         except RecipnetError:
             raise
         except Exception as error:

@@ -58,5 +58,5 @@ def run_model(
     outputs: list[torch.Tensor] = []
     with evaluating(model), mixed:
         for batch in batches:
-            outputs.append(model(batch.to(device)).to(dtype_of(precision)))
+            outputs.append(model(batch.to(device, non_blocking=True)).to(dtype_of(precision)))
     return torch.cat(outputs).cpu() if outputs else torch.zeros((0, 0), dtype=dtype_of(precision))

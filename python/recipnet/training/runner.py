@@ -293,6 +293,7 @@ def _run(parts: _Parts, folder: Path, began: float, quiet: bool) -> RunResult:
         seed=training.seed,
         workers=training.workers,
         dtype=dtype_of(training.precision),
+        pin_memory=device.type == "cuda",
     )
     module = FitModule(parts.model, training, standard, training.epochs * len(loader), task)
     validation = _subset(parts, "val", standard) if data.counts.get("val") else None

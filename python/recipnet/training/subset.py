@@ -41,7 +41,8 @@ class Subset:
         task: Task,
     ) -> Subset:
         """Batches of a dataset in its own order."""
-        loader = Loader(data, spec, batch_size, shuffle=False, workers=workers, dtype=dtype_of(precision))
+        pin, dtype = device.type == "cuda", dtype_of(precision)
+        loader = Loader(data, spec, batch_size, shuffle=False, workers=workers, dtype=dtype, pin_memory=pin)
         return cls(data, loader, standard, device, precision, task)
 
     def predict(self, model: nn.Module) -> Array:
