@@ -102,7 +102,9 @@ class Reader:
         if not numbered and not self._ids.claim_all(ids, self._count):
             return None
         try:
-            batch, errors = decode_cifs(texts if isinstance(texts, list) else list(texts), ids, None, self._options, self._threads)
+            batch, errors = decode_cifs(
+                texts if isinstance(texts, list) else list(texts), ids, None, self._options, self._threads
+            )
         except UnicodeEncodeError:
             data = [_encoded(text) if isinstance(text, str) else text for text in texts]
             batch, errors = decode_cifs(data, ids, None, self._options, self._threads)
