@@ -91,7 +91,7 @@ def form_factors(
     threads: int | None,
 ) -> _Floats: ...
 def structure_factors(
-    atoms: dict[str, Any], hkl: _Ints, hkl_offsets: _Longs, threads: int | None
+    atoms: dict[str, Any], hkl: _Ints, hkl_offsets: _Longs, error: float, threads: int | None
 ) -> tuple[_Floats, list[str]]: ...
 def powder_lines(
     atoms: dict[str, Any], wavelength: float, two_theta: tuple[float, float], max_reflections: int, threads: int | None

@@ -17,6 +17,8 @@ from recipnet.reciprocal import Reflections
 
 __all__ = ["form_factors", "structure_factors"]
 
+#: Errors, against the sum of all terms, that a fast Fourier transform of a large cell must keep.
+_ERROR, _ERROR_SINGLE = 1e-13, 1e-7
 RADIATIONS = ("xray", "electron", "neutron")
 
 
@@ -114,7 +116,8 @@ def structure_factors(
     threads : int, optional
         At most this many threads; None for the pool's size.
     dtype : float64 or float32
-        Of the real and imaginary parts; computed in float64.
+        Of the real and imaginary parts. Computed in float64; with float32 the error of large cells may reach 1e-7
+        before it is rounded.
 
     Returns
     -------
@@ -157,7 +160,8 @@ def structure_factors(
         )
     single, workers = is_single(dtype), threads_or_none(threads)
     atoms = core_atoms(crystals, radiation, weights=weights, displacement=displacement, anomalous=anomalous)
-    pairs, replaced = _core.structure_factors(atoms, reflections.hkl, reflections.offsets, workers)
+    error = _ERROR_SINGLE if single else _ERROR
+    pairs, replaced = _core.structure_factors(atoms, reflections.hkl, reflections.offsets, error, workers)
     warn_replaced(replaced)
     factors = pairs.view(np.complex128)
     return factors.astype(np.complex64) if single else factors

@@ -158,3 +158,25 @@ def test_origin_and_cell_change_phases_only():
     np.testing.assert_allclose(
         np.sort(np.abs(rn.structure_factors(other, again))), np.sort(np.abs(f)), atol=1e-11 * np.abs(f).max()
     )
+
+
+def test_a_large_cell_by_a_grid_keeps_the_error():
+    """Enough terms of one kind that atoms are spread over a grid, in a cell that is not orthogonal."""
+    generator = np.random.default_rng(7)
+    atoms = 8000
+    crystal = rn.Crystal(
+        [[40.0, 0.0, 0.0], [9.0, 38.0, 0.0], [-7.0, 5.0, 30.0]],
+        [22] * atoms,
+        generator.uniform(-1.0, 2.0, (atoms, 3)),
+        occupancies=generator.uniform(0.2, 1.0, atoms),
+        u_iso=[0.01] * atoms,
+    )
+    for unique in ("friedel", "none"):
+        refl = rn.reflections(crystal, 1.2, unique=unique)
+        found = rn.structure_factors(crystal, refl)
+        assert found.tobytes() == rn.structure_factors(crystal, refl, threads=1).tobytes()
+        picks = generator.choice(len(refl), 300, replace=False)
+        expected = twin(crystal, refl.hkl[picks])
+        assert error(crystal, found[picks], expected, refl.hkl[picks]) < 1e-12
+        single = rn.structure_factors(crystal, refl, dtype=np.float32)
+        assert error(crystal, single[picks], expected, refl.hkl[picks]) < 1e-6

@@ -142,19 +142,20 @@ impl Slices<'_> {
 
 /// `(F as pairs, ions replaced by atoms)`; see `recipnet.structure_factors`.
 #[pyfunction(name = "structure_factors")]
-#[pyo3(signature = (atoms, hkl, hkl_offsets, threads))]
+#[pyo3(signature = (atoms, hkl, hkl_offsets, error, threads))]
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn structure_factors_of<'py>(
     py: Python<'py>,
     atoms: Atoms<'py>,
     hkl: PyReadonlyArray2<'py, i32>,
     hkl_offsets: PyReadonlyArray1<'py, i64>,
+    error: f64,
     threads: Option<usize>,
 ) -> PyResult<(Bound<'py, PyArray1<f64>>, Vec<String>)> {
     let slices = atoms.slices()?;
     let (hkl, offsets) = (rows("hkl", &hkl)?, slice("hkl_offsets", &hkl_offsets)?);
     let (factors, replaced) = compute(py, || {
-        slices.with(|atoms| structure_factors(atoms, hkl, offsets, threads))
+        slices.with(|atoms| structure_factors(atoms, hkl, offsets, error, threads))
     })?;
     Ok((vector(py, factors.into_flattened()), replaced))
 }

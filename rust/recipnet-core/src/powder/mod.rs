@@ -15,6 +15,8 @@ use crate::structure_factor::{Scatterers, structure_factors};
 
 /// Reflections whose angles 2 theta differ by less, in degrees, are one line.
 pub const MERGE: f64 = 1e-5;
+/// Error of structure factors: what strong lines leave of weak ones.
+const ERROR: f64 = 1e-13;
 /// A hair of slack, in degrees, at both ends of the range.
 const SLACK: f64 = 1e-7;
 
@@ -104,7 +106,7 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
         other => other,
     })?;
     reciprocal::sort_by_d(atoms.lattices, &mut found, threads)?;
-    let factors = structure_factors(atoms, &found.hkl, &found.offsets, threads)?;
+    let factors = structure_factors(atoms, &found.hkl, &found.offsets, ERROR, threads)?;
     let workers = parallel::workers(threads, 20.0 * found.hkl.len() as f64)?;
     let step = if workers > 1 { 64 } else { atoms.lattices.len().max(1) };
     let parts = parallel::try_map(atoms.lattices.len().div_ceil(step), workers, |part| {
@@ -144,7 +146,7 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
             let strongest = own.iter().copied().fold(0.0, f64::max);
             if strongest > 0.0 {
                 for value in own {
-                    *value *= 100.0 / strongest;
+                    *value = *value / strongest * 100.0;
                 }
             }
             out.offsets.push(out.intensity.len() as i64);

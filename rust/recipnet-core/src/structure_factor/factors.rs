@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::grid::Grid;
 use super::ragged::Ragged;
 use super::rows::{LANES, Place, Rows};
 use super::scatterers::{Displacement, Grouped, Kind, Scatterers};
@@ -23,7 +24,11 @@ const TOGETHER: usize = 4;
 /// Nanoseconds of a term, of a factor, of a crystal: they only decide how work is cut and whether threads are woken.
 const TERM: f64 = 0.2;
 const FACTOR: f64 = 3.0;
+/// Of a term in long lines, which decides between lines and a grid.
+const LINE_TERM: f64 = 0.1;
 const CRYSTAL: f64 = 2_000.0;
+/// Fewer terms than this are not worth a grid.
+const GRID_TERMS: f64 = 4e6;
 /// Above this a crystal's lines are shared by the threads.
 const LARGE: f64 = 500_000.0;
 
@@ -31,8 +36,10 @@ const LARGE: f64 = 500_000.0;
 /// are `hkl_offsets[b]..hkl_offsets[b + 1]`; (M) complex numbers, real part first.
 ///
 /// The sums of phases of each kind of atom are made first, line by line of reflections, half of them by the symmetry
-/// of a line about its middle, Friedel mates once; form factors once for each species and shell where the reflections
-/// lie in the order of their d.
+/// of a line about its middle, Friedel mates once; or, where that takes less time, by a Fourier transform of a grid.
+/// Form factors are made once for each species and shell where the reflections lie in the order of their d.
+///
+/// `error` bounds `max |F - F_exact| / sum_j |a_j f_j|`; what the grid saves depends on it.
 ///
 /// # Errors
 /// Arrays that do not fit; a reflection beyond the range of the form factors.
@@ -40,6 +47,7 @@ pub fn structure_factors(
     atoms: &Scatterers,
     hkl: &[[i32; 3]],
     hkl_offsets: &[i64],
+    error: f64,
     threads: Option<usize>,
 ) -> Result<Vec<[f64; 2]>> {
     atoms.check()?;
@@ -78,7 +86,7 @@ pub fn structure_factors(
     let reflections = |b: usize| hkl_offsets[b] as usize..hkl_offsets[b + 1] as usize;
     let failed = std::sync::Mutex::new(Vec::new());
     let work = |workspace: &mut Workspace, b: usize, workers: usize, out: &mut [[f64; 2]]| {
-        if let Err(error) = workspace.crystal(atoms, b, &hkl[reflections(b)], workers, out) {
+        if let Err(error) = workspace.crystal(atoms, b, &hkl[reflections(b)], (error, workers), out) {
             failed
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -119,7 +127,7 @@ impl Workspace {
         atoms: &Scatterers,
         b: usize,
         hkl: &[[i32; 3]],
-        workers: usize,
+        (error, workers): (f64, usize),
         out: &mut [[f64; 2]],
     ) -> Result<()> {
         self.grouped.set(atoms, b);
@@ -141,6 +149,17 @@ impl Workspace {
             }));
         }
         self.shells.evaluate(atoms, &self.grouped);
+        if let Some(grid) = self.grid(hkl, error) {
+            self.rows.set_consecutive(hkl.len());
+            return Job {
+                atoms,
+                grouped: &self.grouped,
+                rows: &self.rows,
+                shells: &self.shells,
+                hkl,
+            }
+            .by_grid(&grid, workers, out);
+        }
         self.rows.set(hkl, &atoms.lattices[b], largest);
         let kinds = self.grouped.kinds.len().clamp(1, KINDS);
         let slabs = self.rows.slabs((SLAB / kinds).max(64));
@@ -206,6 +225,26 @@ impl Workspace {
     }
 }
 
+impl Workspace {
+    /// A grid, if it takes less time than the sums over lines.
+    fn grid(&self, hkl: &[[i32; 3]], error: f64) -> Option<Grid> {
+        let terms = self.grouped.frac.len() as f64 * hkl.len() as f64;
+        if terms < GRID_TERMS {
+            return None;
+        }
+        let mut reach = [0; 3];
+        for h in hkl {
+            for axis in 0..3 {
+                reach[axis] = reach[axis].max(h[axis].unsigned_abs() as usize);
+            }
+        }
+        let grid = Grid::new(reach, error)?;
+        let transforms: f64 = self.grouped.ranges.iter().map(|range| grid.nanos(range.len())).sum();
+        let lookups = 10.0 * (hkl.len() * self.grouped.ranges.len()) as f64;
+        (transforms + lookups < LINE_TERM * terms).then_some(grid)
+    }
+}
+
 /// Which reflections lie in a slab.
 enum Members<'a> {
     All,
@@ -238,13 +277,17 @@ impl Shells {
             frame: triangular(reciprocal),
             out: &mut self.all,
         });
+        // Without a branch: a value is written in any case, and stays if it begins a shell.
+        self.square.resize(self.all.len(), 0.0);
+        let mut count = 0;
         self.of.extend(self.all.iter().map(|&square| {
-            if each || (square - run).abs() > SAME_SHELL * run.abs() {
-                self.square.push(square);
-                run = square;
-            }
-            self.square.len() as u32 - 1
+            let new = each || (square - run).abs() > SAME_SHELL * run.abs();
+            self.square[count] = square;
+            run = if new { square } else { run };
+            count += usize::from(new);
+            count as u32 - 1
         }));
+        self.square.truncate(count);
     }
 
     fn evaluate(&mut self, atoms: &Scatterers, grouped: &Grouped) {
@@ -339,6 +382,41 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// All structure factors by a grid for each kind.
+    fn by_grid(&self, grid: &Grid, workers: usize, out: &mut [[f64; 2]]) -> Result<()> {
+        let size = self.hkl.len().div_ceil(LANES);
+        let mut sums = Vec::new();
+        for (kinds, ranges) in self.kinds(TOGETHER) {
+            sums.resize(size * kinds.len(), [[0.0; LANES]; 2]);
+            for (range, sums) in ranges.iter().zip(sums.chunks_mut(size)) {
+                let atoms = (
+                    &self.grouped.frac[range.clone()],
+                    &self.grouped.amplitudes[range.clone()],
+                );
+                grid.sums(atoms, self.hkl, workers, sums)?;
+            }
+            self.add_all(kinds, 0, &sums, &Members::All, out);
+        }
+        Ok(())
+    }
+
+    fn kinds(&self, together: usize) -> impl Iterator<Item = (&[Kind], &[Range<usize>])> {
+        self.grouped
+            .kinds
+            .chunks(together)
+            .zip(self.grouped.ranges.chunks(together))
+    }
+
+    /// Add the part of up to [`TOGETHER`] kinds to each reflection.
+    fn add_all(&self, kinds: &[Kind], first: u32, sums: &[Sums], members: &Members, out: &mut [[f64; 2]]) {
+        match kinds.len() {
+            1 => self.add::<1>(kinds, first, sums, members, out),
+            2 => self.add::<2>(kinds, first, sums, members, out),
+            3 => self.add::<3>(kinds, first, sums, members, out),
+            _ => self.add::<TOGETHER>(kinds, first, sums, members, out),
+        }
+    }
+
     /// Structure factors of the reflections of some lines.
     fn slab(
         &self,
@@ -353,19 +431,13 @@ impl Job<'_> {
             return;
         };
         let size = (last.base + 2 * last.vectors - first.base) as usize;
-        let blocks = self.grouped.kinds.chunks(KINDS).zip(self.grouped.ranges.chunks(KINDS));
-        for (kinds, ranges) in blocks {
+        for (kinds, ranges) in self.kinds(KINDS) {
             sums.resize(sums.len().max(size * kinds.len()), [[0.0; LANES]; 2]);
             let sums = &mut sums[..size * kinds.len()];
             let atoms = (self.grouped.frac.as_slice(), self.grouped.amplitudes.as_slice());
             separable::sums(rows, self.rows.axis, atoms, ranges, scratch, sums);
             for (kinds, sums) in kinds.chunks(TOGETHER).zip(sums.chunks(TOGETHER * size)) {
-                match kinds.len() {
-                    1 => self.add::<1>(kinds, first.base, sums, members, out),
-                    2 => self.add::<2>(kinds, first.base, sums, members, out),
-                    3 => self.add::<3>(kinds, first.base, sums, members, out),
-                    _ => self.add::<TOGETHER>(kinds, first.base, sums, members, out),
-                }
+                self.add_all(kinds, first.base, sums, members, out);
             }
         }
     }
@@ -405,64 +477,87 @@ impl Job<'_> {
             shells: &self.shells.of,
             first: first as usize,
             sums,
+            weights: &weights,
+            rotated: &rotated,
+            members,
+            out,
         };
-        match members {
+        dispatch(all);
+    }
+}
+
+/// Adds `weights` times the sums of K kinds, and i times `rotated` times them if there is any.
+struct Combine<'a, const K: usize> {
+    places: &'a [Place],
+    shells: &'a [u32],
+    first: usize,
+    sums: &'a [Sums],
+    weights: &'a [[f64; K]],
+    rotated: &'a [[f64; K]],
+    members: &'a Members<'a>,
+    out: &'a mut [[f64; 2]],
+}
+
+impl<const K: usize> Kernel for Combine<'_, K> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        let size = self.sums.len() / K;
+        let mut kinds: [&[Sums]; K] = [&[]; K];
+        for (kind, sums) in kinds.iter_mut().zip(self.sums.chunks_exact(size)) {
+            *kind = &sums[..size];
+        }
+        let one = Added {
+            kinds,
+            first: self.first,
+            weights: self.weights,
+            rotated: self.rotated,
+        };
+        match self.members {
             Members::All => {
-                let places = all.places.iter().zip(all.shells);
-                all.add(&weights, &rotated, places.map(|(&place, &shell)| (place, shell)), out);
+                let places = self.places.iter().zip(self.shells);
+                for ((&place, &shell), to) in places.zip(self.out) {
+                    one.to::<M>(place, shell, to);
+                }
             }
             Members::Some(list) => {
-                let places = list.iter().map(|&i| (all.places[i as usize], all.shells[i as usize]));
-                all.add(&weights, &rotated, places, out);
+                for (&i, to) in list.iter().zip(self.out) {
+                    one.to::<M>(self.places[i as usize], self.shells[i as usize], to);
+                }
             }
         }
     }
 }
 
-/// Sums and where to find them.
-struct Combine<'a> {
-    places: &'a [Place],
-    shells: &'a [u32],
+/// What is added to one reflection.
+struct Added<'a, const K: usize> {
+    kinds: [&'a [Sums]; K],
     first: usize,
-    sums: &'a [Sums],
+    weights: &'a [[f64; K]],
+    rotated: &'a [[f64; K]],
 }
 
-impl Combine<'_> {
-    /// `weights` times the sums of K kinds, and i times `rotated` times them if there is any.
-    fn add<const K: usize>(
-        &self,
-        weights: &[[f64; K]],
-        rotated: &[[f64; K]],
-        places: impl Iterator<Item = (Place, u32)>,
-        out: &mut [[f64; 2]],
-    ) {
-        let size = self.sums.len() / K;
-        let mut kinds: [&[Sums]; K] = [&[]; K];
-        for (kind, sums) in kinds.iter_mut().zip(self.sums.chunks_exact(size)) {
-            *kind = sums;
+impl<const K: usize> Added<'_, K> {
+    #[inline(always)]
+    fn product<M: Machine>(&self, weights: &[f64; K], place: Place) -> (f64, f64) {
+        let (block, lane) = (place.block() - self.first, place.lane());
+        let (mut re, mut im) = (0.0, 0.0);
+        for k in 0..K {
+            let sums = &self.kinds[k][block];
+            re = M::madd(weights[k], sums[0][lane], re);
+            im = M::madd(weights[k], sums[1][lane], im);
         }
-        for ((place, shell), to) in places.zip(out) {
-            let (block, lane) = (place.block() - self.first, place.lane());
-            let (mut re, mut im) = (0.0, 0.0);
-            let w = &weights[shell as usize];
-            for k in 0..K {
-                let sums = &kinds[k][block];
-                re += w[k] * sums[0][lane];
-                im += w[k] * sums[1][lane];
-            }
-            let conjugate = place.conjugate();
-            to[0] += re;
-            to[1] += f64::from_bits(im.to_bits() ^ conjugate);
-            if let Some(w) = rotated.get(shell as usize) {
-                let (mut re, mut im) = (0.0, 0.0);
-                for k in 0..K {
-                    let sums = &kinds[k][block];
-                    re += w[k] * sums[0][lane];
-                    im += w[k] * sums[1][lane];
-                }
-                to[0] -= f64::from_bits(im.to_bits() ^ conjugate);
-                to[1] += re;
-            }
+        (re, f64::from_bits(im.to_bits() ^ place.conjugate()))
+    }
+
+    #[inline(always)]
+    fn to<M: Machine>(&self, place: Place, shell: u32, to: &mut [f64; 2]) {
+        let (re, im) = self.product::<M>(&self.weights[shell as usize], place);
+        to[0] += re;
+        to[1] += im;
+        if let Some(weights) = self.rotated.get(shell as usize) {
+            let (re, im) = self.product::<M>(weights, place);
+            to[0] -= im;
+            to[1] += re;
         }
     }
 }

@@ -21,6 +21,7 @@
 
 mod channels;
 mod factors;
+mod grid;
 mod phases;
 mod ragged;
 mod rows;

@@ -71,20 +71,20 @@ fn axes(axis: usize) -> [usize; 3] {
     }
 }
 
-/// The mate whose first index that is not 0 is positive, or positive and the line through the origin.
+/// The mate whose first index that is not 0 is positive, or, on the line through the origin, any; and -1 if the
+/// indices changed their signs, else 0.
 #[inline]
-fn positive(h: [i32; 3]) -> ([i32; 3], bool) {
-    let negative = h[0] < 0 || (h[0] == 0 && h[1] < 0);
-    let sign = 1 - 2 * i32::from(negative);
-    (h.map(|i| sign * i), negative)
+fn positive(h: [i32; 3]) -> ([i32; 3], i32) {
+    let sign = if h[0] == 0 { h[1] >> 31 } else { h[0] >> 31 };
+    (h.map(|i| (i ^ sign) - sign), sign)
 }
 
 /// Place of running index `l`, from the line's pair in `bins`.
 #[inline]
-fn place((zero, middle): (i32, i32), l: i32, negative: bool) -> Place {
+fn place((zero, middle): (i32, i32), l: i32, sign: i32) -> Place {
     // Left of the middle one number is skipped: both sides hold the middle.
     let at = zero + l + ((l - middle) >> 31);
-    Place(at as u32 | u32::from(negative) << 31)
+    Place(at as u32 | (sign as u32 & MATE))
 }
 
 impl Rows {
@@ -96,18 +96,40 @@ impl Rows {
         self.axis = (0..3).rev().max_by_key(|&a| extent[a]).unwrap_or(2);
         self.lines.clear();
         self.places.clear();
-        let [p, q, r] = axes(self.axis);
+        let [p, q, _] = axes(self.axis);
         let columns = 2 * extent[q] as usize + 1;
         let bins = (extent[p] as usize + 1) * columns;
         if bins > 2 * hkl.len() + 64 || !self.set_ball(bins, columns, extent[q], lattice, radius, hkl.len()) {
             self.set_sparse(hkl);
             return;
         }
-        let (shift, bins) = (extent[q], self.bins.as_slice());
+        match self.axis {
+            0 => self.look_up::<1, 2, 0>(hkl, columns as i32, extent[q]),
+            1 => self.look_up::<0, 2, 1>(hkl, columns as i32, extent[q]),
+            _ => self.look_up::<0, 1, 2>(hkl, columns as i32, extent[q]),
+        }
+    }
+
+    /// Places of reflections by the table of lines; P, Q and R are the axes.
+    fn look_up<const P: usize, const Q: usize, const R: usize>(&mut self, hkl: &[[i32; 3]], columns: i32, shift: i32) {
+        let bins = self.bins.as_slice();
         self.places.extend(hkl.iter().map(|h| {
-            let ([h, k, l], negative) = positive([h[p], h[q], h[r]]);
-            place(bins[(h * columns as i32 + k + shift) as usize], l, negative)
+            // Negative where the first index is, or the second if the first is 0.
+            let line = h[P] * columns + h[Q];
+            let sign = line >> 31;
+            place(
+                bins[((line ^ sign) - sign + shift) as usize],
+                (h[R] ^ sign) - sign,
+                sign,
+            )
         }));
+    }
+
+    /// No lines: reflections lie in their order.
+    pub fn set_consecutive(&mut self, count: usize) {
+        self.lines.clear();
+        self.places.clear();
+        self.places.extend((0..count as u32).map(Place));
     }
 
     /// Add a line; what [`place`] needs to find its reflections.
@@ -175,8 +197,8 @@ impl Rows {
             rest = others;
             let line = self.push(h, k, low, high);
             for &i in members {
-                let (h, negative) = canonical(i);
-                self.places[i as usize] = place(line, h[2], negative);
+                let (h, sign) = canonical(i);
+                self.places[i as usize] = place(line, h[2], sign);
             }
         }
     }

@@ -76,12 +76,12 @@ struct Block<'a> {
 
 impl Block<'_> {
     #[inline(always)]
-    fn tiles<M: Machine, const WIDEST: usize>(self) {
+    fn tiles<M: Machine, const WIDEST: usize, const FRESH: bool>(self) {
         let p = self.p.0.chunks_exact(self.width).zip(self.p.1.chunks_exact(self.width));
         for (row, p) in self.rows.iter().zip(p) {
             let vectors = row.vectors as usize;
             for (kind, atoms) in self.kinds.iter().enumerate() {
-                if atoms.is_empty() && !self.fresh {
+                if atoms.is_empty() && !FRESH {
                     continue;
                 }
                 let begin = kind * self.size + row.base as usize - self.first;
@@ -93,10 +93,10 @@ impl Block<'_> {
                     let to = (&mut minus[vectors - v - width..vectors - v], &mut plus[v..v + width]);
                     let z = (&self.z.0[v * self.atoms..], &self.z.1[v * self.atoms..]);
                     match width {
-                        1 => line::<M, 1>(p, z, self.atoms, atoms, self.fresh, to),
-                        2 => line::<M, 2>(p, z, self.atoms, atoms, self.fresh, to),
-                        3 => line::<M, 3>(p, z, self.atoms, atoms, self.fresh, to),
-                        _ => line::<M, 4>(p, z, self.atoms, atoms, self.fresh, to),
+                        1 => line::<M, 1, FRESH>(p, z, self.atoms, atoms, to),
+                        2 => line::<M, 2, FRESH>(p, z, self.atoms, atoms, to),
+                        3 => line::<M, 3, FRESH>(p, z, self.atoms, atoms, to),
+                        _ => line::<M, 4, FRESH>(p, z, self.atoms, atoms, to),
                     }
                     v += width;
                 }
@@ -109,22 +109,22 @@ impl Kernel for Block<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
         // Sixteen sums fill the registers of 64 bytes that are not needed otherwise, four those of 32.
-        if M::WIDE {
-            self.tiles::<M, 4>();
-        } else {
-            self.tiles::<M, 1>();
+        match (M::WIDE, self.fresh) {
+            (true, true) => self.tiles::<M, 4, true>(),
+            (true, false) => self.tiles::<M, 4, false>(),
+            (false, true) => self.tiles::<M, 1, true>(),
+            (false, false) => self.tiles::<M, 1, false>(),
         }
     }
 }
 
 /// V vectors of a line for the atoms of one kind; `to` are the blocks left of the middle, backwards, and right of it.
 #[inline(always)]
-fn line<M: Machine, const V: usize>(
+fn line<M: Machine, const V: usize, const FRESH: bool>(
     p: (&[f64], &[f64]),
     z: (&[Lanes], &[Lanes]),
     count: usize,
     atoms: &Range<usize>,
-    fresh: bool,
     (minus, plus): (&mut [Sums], &mut [Sums]),
 ) {
     let n = atoms.len();
@@ -159,22 +159,25 @@ fn line<M: Machine, const V: usize>(
     let (minus, plus) = (&mut minus[..V], &mut plus[..V]);
     for u in 0..V {
         let (left, right) = (&mut minus[V - 1 - u], &mut plus[u]);
-        if fresh {
-            (*left, *right) = ([[0.0; LANES]; 2], [[0.0; LANES]; 2]);
+        for i in 0..LANES {
+            set::<FRESH>(&mut right[0][i], rr[u][i] - ii[u][i]);
         }
         for i in 0..LANES {
-            right[0][i] += rr[u][i] - ii[u][i];
+            set::<FRESH>(&mut right[1][i], ir[u][i] + ri[u][i]);
         }
         for i in 0..LANES {
-            right[1][i] += ir[u][i] + ri[u][i];
+            set::<FRESH>(&mut left[0][i], rr[u][LANES - 1 - i] + ii[u][LANES - 1 - i]);
         }
         for i in 0..LANES {
-            left[0][i] += rr[u][LANES - 1 - i] + ii[u][LANES - 1 - i];
-        }
-        for i in 0..LANES {
-            left[1][i] += ir[u][LANES - 1 - i] - ri[u][LANES - 1 - i];
+            set::<FRESH>(&mut left[1][i], ir[u][LANES - 1 - i] - ri[u][LANES - 1 - i]);
         }
     }
+}
+
+/// Add, or begin.
+#[inline(always)]
+fn set<const FRESH: bool>(to: &mut f64, value: f64) {
+    *to = if FRESH { value } else { *to + value };
 }
 
 /// What the sums need beside their result; kept between crystals.
