@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -14,6 +13,9 @@ from recipnet._frozen import Frozen
 from recipnet.batch import Crystals, as_batch
 from recipnet.errors import ArgumentError
 from recipnet.scattering import core_atoms, warn_replaced
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["PowderPattern", "powder_pattern"]
 
