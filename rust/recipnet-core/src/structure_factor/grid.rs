@@ -43,13 +43,13 @@ pub struct Grid {
 fn smooth(least: usize) -> usize {
     (least..)
         .find(|&n| {
-            let mut rest = n;
+            let mut rest: usize = n;
             for prime in [2, 3, 5] {
-                while rest % prime == 0 {
+                while rest.is_multiple_of(prime) {
                     rest /= prime;
                 }
             }
-            n % 2 == 0 && rest == 1
+            n.is_multiple_of(2) && rest == 1
         })
         .unwrap_or(least)
 }
