@@ -94,10 +94,12 @@ class NumberEmbedding(nn.Module):
         return nn.functional.embedding(numbers - 1, self.vectors)
 
 
-@torch.compiler.disable
 def check_numbers(numbers: Tensor) -> None:
-    """Refuse atomic numbers without features (0 stands for an unknown species); never compiled, since it branches."""
-    if numbers.numel() == 0:
+    """Refuse atomic numbers without features (0 stands for an unknown species).
+
+    Compiled code must not branch on values; there the table itself refuses them, with a message of torch's.
+    """
+    if torch.compiler.is_compiling() or numbers.numel() == 0:
         return
     low, high = (int(v) for v in torch.aminmax(numbers))
     if low < 1 or high > MAX_NUMBER:
