@@ -2,11 +2,12 @@
 
     python benches/python/broken_paths.py [--count 100000] [--repeats 3] [--folder FOLDER] [--threads 2]
 
-``--count`` paths (hard links to 240 small CIFs, so that a million take little disk) are read by `recipnet.stream`: all of
-them good, 1 % of them broken, and broken ones only. Broken are: files cut off, empty, folders, binary, named pipes, dangling links, files
-that vanish after they were listed, and files without permission to read (left out for root, who may read them). Checked
-are the counts, the code of each failure and that it says its path; measured is processor time, runs interleaved, the
-least of the repeats. Written to benches/results/broken_paths.csv; exit code 1 where a count is wrong.
+``--count`` paths (hard links to 240 small CIFs, so that a million take little disk) are read by `recipnet.stream`: all
+of them good, 1 % of them broken, and broken ones only. Broken are files cut off, empty, folders, binary, named pipes,
+dangling links, files that vanish after they were listed, and files without permission to read (left out for root, who
+may read them). Checked are the counts, the code of each failure and that it says its path; measured is processor time,
+runs interleaved, the least of the repeats. Written to benches/results/broken_paths.csv; exit code 1 where a count is
+wrong.
 """
 
 from __future__ import annotations

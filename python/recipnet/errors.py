@@ -87,9 +87,10 @@ class CrystalError(RecipnetError):
 
 
 class SymmetryError(RecipnetError):
-    """An operation or symbol of symmetry that is not one: ``value``."""
+    """An operation or symbol of symmetry that is not one, or a crystal without: ``value, crystal``."""
 
     value: str | None = None
+    crystal: int | None = None
 
 
 class LimitError(RecipnetError):

@@ -265,10 +265,12 @@ def test_niggli():
 def test_refused():
     cube = 4 * np.eye(3)
     one = rn.Crystal(cube, [14], [[0, 0, 0]])
-    with pytest.raises(SymmetryError, match="without atoms"):
+    with pytest.raises(SymmetryError, match=r"^a crystal without atoms") as caught:
         rn.find_symmetry(rn.Crystal(cube, [], []))
-    with pytest.raises(SymmetryError, match="crystal 1: a crystal without atoms"):
+    assert caught.value.crystal is None
+    with pytest.raises(SymmetryError, match=r"^crystal 1: a crystal without atoms") as caught:
         rn.find_symmetry([one, rn.Crystal(cube, [], [])])
+    assert caught.value.crystal == 1
     for bad in (0, -1, np.nan, np.inf, "a", None):
         with pytest.raises(ArgumentError, match="symprec"):
             rn.find_symmetry(one, bad)

@@ -170,7 +170,7 @@ def fourier_features(
             try:
                 operations, origins[b], lattices[b] = found_group(found)
             except SymmetryError as error:
-                raise SymmetryError(f"crystal {b}: {error}", value=error.value) from None
+                raise SymmetryError(f"crystal {b}: {error}", value=error.value, crystal=b) from None
             groups.append(operations)
     values, offsets, function_offsets, norm, size, centric, equivalent = _core.fourier_features(
         lattices,

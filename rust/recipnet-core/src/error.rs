@@ -17,6 +17,14 @@ pub enum Error {
     /// An operation or symbol of symmetry that is not one.
     #[error(transparent)]
     Symmetry(#[from] SymmetryError),
+    /// The same for one crystal of a batch.
+    #[error("crystal {crystal}: {error}")]
+    CrystalSymmetry {
+        /// Place in the batch.
+        crystal: usize,
+        /// What is wrong.
+        error: SymmetryError,
+    },
     /// A result that would be larger than the caller allows.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -26,6 +34,22 @@ pub enum Error {
     /// A crystal that a file format cannot hold.
     #[error(transparent)]
     Write(#[from] Box<WriteError>),
+}
+
+impl Error {
+    /// The same of one crystal of a batch, which the message then names.
+    #[must_use]
+    pub fn in_crystal(self, crystal: usize) -> Self {
+        match self {
+            Self::Symmetry(error) => Self::CrystalSymmetry { crystal, error },
+            Self::Limit(error) => Self::Limit(LimitError {
+                message: format!("crystal {crystal}: {}", error.message),
+                crystal: Some(crystal),
+                ..error
+            }),
+            other => other,
+        }
+    }
 }
 
 /// Which reader refused.

@@ -25,6 +25,8 @@
 //! # Ok::<(), recipnet_core::error::Error>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod batch;
 pub mod cif;
 pub mod cif_write;

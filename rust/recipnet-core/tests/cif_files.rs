@@ -1,4 +1,4 @@
-//! Whole files: what comes out of the fixtures, and that no damage to them makes the reader panic.
+//! Whole files: what comes out of the fixtures, where faults are found, limits, and many at once.
 
 use recipnet_core::cif::{CifCrystal, CifOptions, Sources, UnknownElement, read_crystal, read_many};
 use recipnet_core::error::{Error, ReadError};
@@ -262,6 +262,16 @@ fn unknown_elements() {
     .unwrap();
     assert_eq!(crystal.numbers[0], 0);
     assert!(codes(&crystal).contains(&"W-ELEMENT"));
+}
+
+/// Readers and what they give go from thread to thread.
+#[test]
+fn everything_may_be_sent_and_shared() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<CifOptions>();
+    check::<CifCrystal>();
+    check::<recipnet_core::cif::CifBatch>();
+    check::<Error>();
 }
 
 #[test]

@@ -49,6 +49,11 @@ pub fn to_pyerr(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             values.set_item("value", &e.value)?;
             "SymmetryError"
         }
+        Error::CrystalSymmetry { crystal, error } => {
+            values.set_item("value", &error.value)?;
+            values.set_item("crystal", crystal)?;
+            "SymmetryError"
+        }
         Error::Limit(e) => {
             values.set_item("name", e.name)?;
             values.set_item("limit", e.limit)?;

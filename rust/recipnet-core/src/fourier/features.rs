@@ -4,7 +4,7 @@ use super::basis::FourierBasis;
 use super::evaluate::{Kind, Lane};
 use super::truncation::Truncation;
 use crate::batch::BatchView;
-use crate::error::{ArgumentError, Error, LimitError, Result, SymmetryError};
+use crate::error::{ArgumentError, LimitError, Result};
 use crate::math::Vec3;
 use crate::parallel;
 use crate::symmetry::{Operations, equivalent_atoms};
@@ -113,7 +113,7 @@ pub fn fourier_features<T: Lane>(
             )?;
             Ok((basis, points, atoms))
         };
-        make().map_err(|error| named(error, b))
+        make().map_err(|error| error.in_crystal(b))
     })?;
     let mut out = FourierFeatures {
         value_offsets: vec![0],
@@ -165,23 +165,6 @@ pub fn fourier_features<T: Lane>(
     match failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         Some(error) => Err(error),
         None => Ok(out),
-    }
-}
-
-fn named(error: Error, crystal: usize) -> Error {
-    match error {
-        Error::Symmetry(e) => SymmetryError {
-            message: format!("crystal {crystal}: {}", e.message),
-            value: e.value,
-        }
-        .into(),
-        Error::Limit(e) => LimitError {
-            message: format!("crystal {crystal}: {}", e.message),
-            crystal: Some(crystal),
-            ..e
-        }
-        .into(),
-        other => other,
     }
 }
 

@@ -123,26 +123,17 @@ struct Group {
 
 impl Group {
     fn new(lattice: &Lattice, view: Option<&OperationsView>, unique: Unique, crystal: usize) -> Result<Self> {
-        let named = |error| match error {
-            Error::Symmetry(e) => Error::Symmetry(SymmetryError {
-                message: format!("crystal {crystal}: {}", e.message),
-                value: e.value,
-            }),
-            other => other,
-        };
+        let named = |error: Error| error.in_crystal(crystal);
         let absences = view.map(Absences::new).transpose().map_err(named)?;
         let laue = match (unique, view) {
             (Unique::Laue, Some(view)) => Some(LaueGroup::new(view, lattice).map_err(named)?),
             (Unique::Laue, None) => {
-                let message = format!(
-                    "crystal {crystal} declares no symmetry: unique = \"laue\" needs it; pass operations, or take \
-                     unique = \"friedel\""
-                );
-                return Err(SymmetryError {
-                    message,
+                let message = "no symmetry is declared: unique = \"laue\" needs it; pass operations, or take unique = \
+                               \"friedel\"";
+                return Err(named(Error::Symmetry(SymmetryError {
+                    message: message.into(),
                     value: String::new(),
-                }
-                .into());
+                })));
             }
             _ => None,
         };

@@ -111,12 +111,15 @@ pub fn find_symmetry(crystals: &[Rows], options: &SearchOptions, threads: Option
 }
 
 fn search(rows: &Rows, options: &SearchOptions, place: Option<usize>) -> Result<FoundSymmetry> {
-    let where_ = place.map_or_else(String::new, |place| format!("crystal {place}: "));
-    let refuse = |what: String| {
-        Error::Symmetry(SymmetryError {
-            message: format!("{where_}{what}"),
-            value: place.map_or_else(String::new, |place| place.to_string()),
-        })
+    let named = |error: Error| match place {
+        Some(place) => error.in_crystal(place),
+        None => error,
+    };
+    let refuse = |message: String| {
+        named(Error::Symmetry(SymmetryError {
+            message,
+            value: String::new(),
+        }))
     };
     let sites = Sites::new(rows, options.symprec, place)?;
     if sites.first.is_empty() {
@@ -124,9 +127,9 @@ fn search(rows: &Rows, options: &SearchOptions, place: Option<usize>) -> Result<
     }
     let alike = sites.alike();
     if alike.len() > options.max_sites {
-        return Err(Error::Limit(LimitError {
+        return Err(named(Error::Limit(LimitError {
             message: format!(
-                "{where_}{} sites of the rarest kind, more than max_sites = {}: the time of a search grows with their \
+                "{} sites of the rarest kind, more than max_sites = {}: the time of a search grows with their \
                  number squared",
                 alike.len(),
                 options.max_sites
@@ -134,8 +137,8 @@ fn search(rows: &Rows, options: &SearchOptions, place: Option<usize>) -> Result<
             name: "max_sites",
             limit: options.max_sites as u64,
             needed: alike.len() as f64,
-            crystal: place,
-        }));
+            crystal: None,
+        })));
     }
     if let Some(reason) = guard::too_large(rows, &alike, options.symprec) {
         return Err(refuse(reason));
