@@ -51,6 +51,12 @@ SHAPES: dict[str, tuple[str, str]] = {
     "nested lists": ("#\\#CIF_2.0\ndata_a loop_ _b ", "[1 [2]] "),
     "one operation repeated": (CELL + ATOMS + "Fe 0 0 0\n" + OPERATIONS, "x,y,z\n"),
     "many operations": (CELL + ATOMS + "Fe 0 0 0\n" + OPERATIONS, "x+{n}/48,y,z\n"),
+    "atoms at one place": (CELL + OPERATIONS + "x,y,z\n" + ATOMS, "Fe .123 .234 .345\n"),
+    "disordered atoms at one place": (
+        CELL + OPERATIONS + "x,y,z\n-x,-y,-z\n" + ATOMS.replace("\n", " _atom_site_occupancy\n"),
+        "Fe{n} .123 .234 .345 .1\n",
+    ),
+    "atoms in a row": (CELL + OPERATIONS + "x,y,z\n" + ATOMS, "Fe{n} .{x} .5 .5\n"),
     "atoms at many places": (CELL + OPERATIONS + "x,y,z\n" + ATOMS, "Fe{n} .{x} .{y} .{z}\n"),
 }
 
