@@ -2,8 +2,8 @@
 
     python benches/python/powder.py STRUCTURES.parquet [--crystals 100] [--repeats 5]
 
-pymatgen gets its structures ready-made. Before timing, strong lines are compared by place and, to 3 % of the strongest
-(its form factors are another fit), by intensity.
+pymatgen gets its structures ready-made. Before timing, lines are compared by place and, to 3 % of the strongest (its
+form factors are another fit), by intensity.
 """
 
 from __future__ import annotations
@@ -36,9 +36,14 @@ def by_pymatgen() -> list[object]:
 found = rn.powder_pattern(batch)
 for b, peer in enumerate(by_pymatgen()):
     rows = slice(found.offsets[b], found.offsets[b + 1])
-    for angle, intensity in zip(peer.x, peer.y, strict=True):
-        near = np.abs(found.two_theta[rows] - angle) < 1e-3
-        assert intensity < 0.1 or abs(found.intensity[rows][near].max() - intensity) < 3.0, (batch.ids[b], angle)
+    # Cells with rounded parameters split lines by less than 1e-3 degree, each program at its own places: windows are
+    # compared, and patterns scaled to one sum.
+    x, y = np.asarray(peer.x), np.asarray(peer.y)
+    scale = y.sum() / found.intensity[rows].sum()
+    for angle in x:
+        ours = scale * found.intensity[rows][np.abs(found.two_theta[rows] - angle) < 1e-3].sum()
+        theirs = y[np.abs(x - angle) < 1e-3].sum()
+        assert abs(ours - theirs) < 0.03 * y.max(), (batch.ids[b], angle, ours, theirs)
 
 programs = {
     "recipnet batch, 1 thread": partial(rn.powder_pattern, batch, threads=1),
