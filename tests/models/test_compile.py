@@ -1,8 +1,9 @@
-"""training.compile: the training step as torch.compile traces it gives the loss and the gradients of the plain one."""
+"""training.compile: the compiled training step gives the loss and the gradients of the plain one."""
 
 from __future__ import annotations
 
 import functools
+import shutil
 
 import numpy as np
 import pytest
@@ -69,3 +70,10 @@ def test_traced_step_is_the_plain_one(name, monkeypatch):
     """What torch.compile does to the Python code, without the minutes of the C++ compiler."""
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     compare(name)
+
+
+@pytest.mark.slow
+def test_compiled_step_is_the_plain_one():
+    if not any(shutil.which(compiler) for compiler in ("c++", "g++", "clang++", "cl")):
+        pytest.skip("torch.compile needs a C++ compiler on a CPU")
+    compare("regnet")
