@@ -13,6 +13,7 @@ from recipnet._frozen import Frozen
 from recipnet.batch import CrystalBatch, Crystals, as_batch
 from recipnet.errors import ArgumentError
 from recipnet.symmetry import DeclaredSymmetry, Operations
+from recipnet.symmetry.search import find_symmetry
 
 __all__ = ["Reflections", "reflections"]
 
@@ -116,6 +117,7 @@ def reflections(
     d_min: float,
     *,
     unique: str = "friedel",
+    lattice: str = "given",
     order: str = "d",
     operations: Operations | None = None,
     absences: str = "flag",
@@ -135,6 +137,11 @@ def reflections(
         ``"laue"``, one of each orbit under the rotations of the group and -1, the lexicographically largest. A
         lattice whose lengths differ slightly from the group's (1 % is accepted) may cut an orbit at the boundary;
         then the row is there if its representative is inside.
+    lattice : str, default "given"
+        ``"primitive"`` keeps only reflections of the reciprocal lattice of the primitive cell: those that a supercell
+        or a centred cell adds have F = 0 and are left out, so that the set depends on the crystal alone. ``hkl`` stay
+        indices of the cell as given, to be used with its fractional coordinates. The crystal's own translations are
+        found by `find_symmetry` with its default ``symprec``.
     order : str, default "d"
         ``"d"``: d falling, runs of d with gaps up to 1e-9 are one tie and sorted inside by hkl falling;
         ``"scan"``: hkl rising, and all but ``hkl`` and ``offsets`` made when first read.
@@ -158,7 +165,8 @@ def reflections(
     ArgumentError
         A ``d_min`` that is not above 0, or another argument outside its domain.
     SymmetryError
-        ``unique="laue"`` for a crystal that declares no operations, or operations that are no group of its cell.
+        ``unique="laue"`` for a crystal that declares no operations, or operations that are no group of its cell;
+        ``lattice="primitive"`` for a crystal whose symmetry cannot be found.
     LimitError
         More than ``max_reflections`` reflections.
 
@@ -172,6 +180,7 @@ def reflections(
     crystals = as_batch(batch)
     least = number("d_min", d_min)
     kind = choice("unique", unique, ("none", "friedel", "laue"))
+    cell = choice("lattice", lattice, ("given", "primitive"))
     sequence = choice("order", order, ("d", "scan"))
     drop = choice("absences", absences, ("flag", "drop")) == "drop"
     workers, single = threads_or_none(threads), is_single(dtype)
@@ -179,8 +188,27 @@ def reflections(
     most = count("max_reflections", max_reflections)
     lattices = crystals.lattices
     hkl, offsets = _core.reflections(lattices, least, kind, sequence, group, drop, most, workers)
+    if cell == "primitive":
+        hkl, offsets = _of_primitive(crystals, hkl, offsets, workers)
     recipe = (lattices.copy() if sequence == "scan" else lattices, kind, group, workers, single)
     return Reflections._make(hkl, offsets, recipe, complete=sequence == "d")
+
+
+def _of_primitive(
+    crystals: CrystalBatch, hkl: NDArray[np.int32], offsets: NDArray[np.int64], threads: int | None
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Reflections h with h.t whole for every translation t of the crystal."""
+    keep = np.ones(len(hkl), dtype=bool)
+    for place, found in enumerate(find_symmetry(crystals, threads=threads)):
+        pure = (found.operations.rotations == np.eye(3, dtype=np.int32)).all(axis=(1, 2))
+        # A group of n translations modulo the lattice: each of them is a whole number of n-ths.
+        count = int(pure.sum())
+        if count > 1:
+            rows = slice(int(offsets[place]), int(offsets[place + 1]))
+            numerators = np.rint(found.operations.translations[pure] * count).astype(np.int64)
+            keep[rows] = (hkl[rows].astype(np.int64) @ numerators.T % count == 0).all(axis=1)
+    kept = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(keep, dtype=np.int64)])
+    return hkl[keep], kept[offsets]
 
 
 def _core_operations(crystals: CrystalBatch, operations: Operations | None) -> _CoreOperations:

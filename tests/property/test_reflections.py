@@ -247,3 +247,33 @@ def test_empty_batches() -> None:
         assert refl.offsets.tolist() == [0]
         assert len(refl.d_spacing) == 0
     assert len(rn.reflections(crystal(np.eye(3), [[0, 0, 0]]), 1.5)) == 0
+
+
+def test_the_primitive_lattice_does_not_see_the_cell() -> None:
+    batch = [rn.sample("silicon"), rn.sample("quartz"), rn.sample("rutile")]
+    for c in batch:
+        small = rn.reflections(c, 0.9, lattice="primitive", unique="none")
+        scale = np.array([[2, 1, 0], [0, 1, 0], [0, 0, 3]])
+        copies = np.array([[x, 0, z] for x in range(2) for z in range(3)])
+        frac = (c.frac_coords[:, None] + copies).reshape(-1, 3) @ np.linalg.inv(scale)
+        big = rn.Crystal(scale @ c.lattice, np.repeat(c.numbers, 6), frac)
+        large = rn.reflections(big, 0.9, lattice="primitive", unique="none")
+        np.testing.assert_allclose(small.d_spacing, large.d_spacing, atol=1e-9)
+        # h' = h M^T names the same reflection in the larger cell.
+        expected = {tuple(h) for h in (small.hkl @ scale.T).tolist()}
+        assert {tuple(h) for h in large.hkl.tolist()} == expected
+
+
+def test_the_primitive_lattice_drops_zeros_only() -> None:
+    silicon = rn.sample("silicon")
+    batch = rn.CrystalBatch.from_crystals([silicon, rn.sample("quartz"), silicon])
+    given, primitive = (rn.reflections(batch, 1.0, lattice=x, order="scan") for x in ("given", "primitive"))
+    assert (np.diff(primitive.offsets) < np.diff(given.offsets)).tolist() == [True, False, True]
+    h = given.hkl[: given.offsets[1]]
+    even = (np.diff(h % 2, axis=1) == 0).all(axis=1)
+    assert (primitive.hkl[: primitive.offsets[1]] == h[even]).all()
+    phases = np.exp(2j * np.pi * (h[~even] @ silicon.frac_coords.T)).sum(axis=1)
+    assert abs(phases).max() < 1e-9
+    assert len(primitive.d_spacing) == len(primitive)
+    with pytest.raises(ArgumentError, match="lattice"):
+        rn.reflections(silicon, 1.0, lattice="reduced")
