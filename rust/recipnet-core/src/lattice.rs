@@ -1,8 +1,10 @@
 //! One checked unit cell: rows a, b, c in angstrom, `cart = frac @ rows`.
 
+mod points;
 mod reduction;
 mod voronoi;
 
+pub(crate) use points::lines;
 pub use reduction::{Reduction, reduce};
 pub use voronoi::{VoronoiVectors, voronoi_vectors};
 

@@ -18,9 +18,135 @@ pub struct Sorter {
     wide: Vec<(u64, u32)>,
     order: Vec<u32>,
     close: Vec<f64>,
+    bucket: Vec<i32>,
+    ends: Vec<u32>,
+    sorted: Vec<u64>,
+    /// Whether a distance has no key.
+    too_far: bool,
 }
 
+/// 2^52: the low bits of its sum with a smaller number are that number, rounded to a whole one.
+const WHOLE: f64 = 4_503_599_627_370_496.0;
+/// Shorter lists are not worth buckets, nor those of which one bucket would hold more than this.
+const FEW: usize = 24;
+const FULLEST: u32 = 96;
+/// Stands for a distance that has too many bins.
+const NO_KEY: u64 = u64::MAX;
+
 impl Sorter {
+    /// The binned distance, above room for a position; for [`Self::set`].
+    #[inline(always)]
+    pub fn key(distance: f64) -> u64 {
+        let bins = distance * BINS_PER_UNIT;
+        let key = (bins + WHOLE).to_bits() << INDEX_BITS;
+        if bins < (1u64 << (63 - INDEX_BITS)) as f64 {
+            key
+        } else {
+            NO_KEY
+        }
+    }
+
+    /// Take up a list of distances, by their keys.
+    #[inline(always)]
+    pub fn set(&mut self, keys: impl Iterator<Item = u64>) {
+        self.keys.clear();
+        self.keys.extend(keys.enumerate().map(|(p, key)| key | p as u64));
+        self.too_far = self.keys.iter().fold(0, |all, key| all | key) >> 63 != 0;
+    }
+
+    /// Sort the keys that were set by bin, then position; false if they cannot be.
+    pub fn sort_all(&mut self) -> bool {
+        let count = self.keys.len();
+        if count > 1 << INDEX_BITS || self.too_far {
+            return false;
+        }
+        if count < FEW || !self.sort_into_buckets() {
+            self.keys.sort_unstable();
+        }
+        true
+    }
+
+    /// Sort the keys into buckets of equal volume, which a homogeneous crystal fills evenly, then by insertion.
+    ///
+    /// False, with nothing done, if a bucket is too full for insertion.
+    fn sort_into_buckets(&mut self) -> bool {
+        let volume = |key: u64| {
+            let bins = (key >> INDEX_BITS) as i64 as f64;
+            bins * bins * bins
+        };
+        let longest = self.keys.iter().fold(0, |longest: i64, &key| longest.max(key as i64));
+        let buckets = self.keys.len();
+        let scale = buckets as f64 * (1.0 - 1e-9) / (volume(longest as u64) + 1.0);
+        self.ends.clear();
+        self.ends.resize(buckets + 1, 0);
+        self.bucket.clear();
+        self.bucket
+            .extend(self.keys.iter().map(|&key| (volume(key) * scale) as i32));
+        for &bucket in &self.bucket {
+            self.ends[bucket as usize] += 1;
+        }
+        let (mut start, mut fullest) = (0, 0);
+        for end in &mut self.ends {
+            let size = *end;
+            fullest = fullest.max(size);
+            *end = start;
+            start += size;
+        }
+        if fullest > FULLEST {
+            return false;
+        }
+        self.sorted.resize(self.keys.len(), 0);
+        for (&key, &bucket) in self.keys.iter().zip(&self.bucket) {
+            let place = &mut self.ends[bucket as usize];
+            self.sorted[*place as usize] = key;
+            *place += 1;
+        }
+        std::mem::swap(&mut self.keys, &mut self.sorted);
+        let keys = self.keys.as_mut_slice();
+        for end in 1..keys.len() {
+            let key = keys[end];
+            if keys[end - 1] > key {
+                let mut at = end;
+                while at > 0 && keys[at - 1] > key {
+                    keys[at] = keys[at - 1];
+                    at -= 1;
+                }
+                keys[at] = key;
+            }
+        }
+        true
+    }
+
+    /// The keys, as they lie.
+    pub fn keys(&self) -> &[u64] {
+        &self.keys
+    }
+
+    /// Position in the list that was set.
+    #[inline(always)]
+    pub fn position(key: u64) -> usize {
+        (key & ((1 << INDEX_BITS) - 1)) as usize
+    }
+
+    /// Whether two keys have one bin.
+    #[inline(always)]
+    pub fn is_one_bin(a: u64, b: u64) -> bool {
+        (a ^ b) >> INDEX_BITS == 0
+    }
+
+    /// Whether ties may reach over bins in distances that lie in the order of bins.
+    #[inline]
+    pub fn has_open_ties(distances: &[f64]) -> bool {
+        let bin = |d: f64| (d * BINS_PER_UNIT + WHOLE).to_bits();
+        let open = distances
+            .iter()
+            .zip(distances.iter().skip(1))
+            .fold(0u64, |open, (&a, &b)| {
+                open | u64::from(bin(b).wrapping_sub(bin(a)).wrapping_sub(1) < REACH)
+            });
+        open != 0
+    }
+
     /// Positions in order; `tie` compares positions inside a tie. `distance` must be finite and not negative.
     pub fn sort(
         &mut self,
@@ -28,33 +154,46 @@ impl Sorter {
         distance: impl Fn(usize) -> f64,
         tie: impl Fn(usize, usize) -> Ordering,
     ) -> &[u32] {
-        self.sort_bins(count, &distance);
+        self.set((0..count).map(|p| Self::key(distance(p))));
+        self.sort_set(distance, tie)
+    }
+
+    /// The same for the distances that were set.
+    pub fn sort_set(&mut self, distance: impl Fn(usize) -> f64, tie: impl Fn(usize, usize) -> Ordering) -> &[u32] {
+        self.sort_bins(&distance);
         self.sort_ties(&distance, &tie);
         &self.order
     }
 
     /// The same where positions rise in the order of ties.
-    pub fn sort_listed(&mut self, count: usize, distance: impl Fn(usize) -> f64) -> &[u32] {
-        if self.sort_bins(count, &distance) {
+    pub fn sort_listed(&mut self, distance: impl Fn(usize) -> f64) -> &[u32] {
+        if self.sort_bins(&distance) {
             self.sort_ties(&distance, &|p: usize, q: usize| p.cmp(&q));
         }
         &self.order
     }
 
-    /// Positions of what is not farther than the k-th smallest distance plus `tolerance`, in order, and that reach.
+    /// What the last call gave.
+    #[inline]
+    pub fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// Positions of what was set and is not farther than the k-th smallest distance plus `tolerance`, in order.
     ///
-    /// Without `tie`, positions rise in the order of ties. None if there are fewer than k, or if the reach is above `complete`, up to which all distances are known.
+    /// Without `tie`, positions rise in the order of ties. None if there are fewer than k, or if the reach is above
+    /// `complete`, up to which all distances are known.
     pub fn nearest(
         &mut self,
-        (count, k): (usize, usize),
+        k: usize,
         (tolerance, complete): (f64, f64),
         distance: impl Fn(usize) -> f64,
         tie: Option<impl Fn(usize, usize) -> Ordering>,
     ) -> Option<&[u32]> {
-        if count < k {
+        if self.keys.len() < k {
             return None;
         }
-        let ties_open = self.sort_bins(count, &distance);
+        let ties_open = self.sort_bins(&distance);
         let order = &mut self.order;
         let at = |p: &u32| distance(*p as usize);
         // Rows of one bin are not sorted among themselves: look at all that may lie in the bin of the k-th.
@@ -85,28 +224,18 @@ impl Sorter {
     /// Order by bins of distance, then position (by distance itself where there are too many rows or bins).
     ///
     /// Returns whether ties may reach over bins: where they do not, every tie is in order of positions already.
-    fn sort_bins(&mut self, count: usize, distance: &impl Fn(usize) -> f64) -> bool {
+    fn sort_bins(&mut self, distance: &impl Fn(usize) -> f64) -> bool {
         self.order.clear();
-        if count <= 1 << INDEX_BITS {
-            // One integer per row: the binned distance above, the position below.
-            self.keys.clear();
-            let limit = (1u64 << (64 - INDEX_BITS)) as f64;
-            let mut fits = true;
-            self.keys.extend((0..count).map(|p| {
-                let bin = distance(p) * BINS_PER_UNIT;
-                fits &= bin < limit;
-                (bin as u64) << INDEX_BITS | p as u64
-            }));
-            if fits {
-                self.keys.sort_unstable();
-                let mask = (1u64 << INDEX_BITS) - 1;
-                self.order.extend(self.keys.iter().map(|key| (key & mask) as u32));
-                // One pass without branches: such a tie is very rare.
-                return self.keys.windows(2).fold(false, |found, pair| {
-                    let apart = (pair[1] >> INDEX_BITS) - (pair[0] >> INDEX_BITS);
-                    found | (apart.wrapping_sub(1) < REACH)
-                });
-            }
+        let count = self.keys.len();
+        if count <= 1 << INDEX_BITS && !self.too_far {
+            self.keys.sort_unstable();
+            let mask = (1u64 << INDEX_BITS) - 1;
+            self.order.extend(self.keys.iter().map(|key| (key & mask) as u32));
+            // One pass without branches: such a tie is very rare.
+            return self.keys.windows(2).fold(false, |found, pair| {
+                let apart = (pair[1] >> INDEX_BITS) - (pair[0] >> INDEX_BITS);
+                found | (apart.wrapping_sub(1) < REACH)
+            });
         }
         // Not negative, so the bits of the float sort as the float does.
         self.wide.clear();
@@ -203,7 +332,8 @@ mod tests {
             let order = sorter.sort(distances.len(), |p| distances[p], |p, q| label[p].cmp(&label[q]));
             prop_assert_eq!(order, &twin(&distances, &label)[..]);
             let positions: Vec<u32> = (0..distances.len() as u32).collect();
-            prop_assert_eq!(sorter.sort_listed(distances.len(), |p| distances[p]), &twin(&distances, &positions)[..]);
+            sorter.set(distances.iter().map(|&d| Sorter::key(d)));
+            prop_assert_eq!(sorter.sort_listed(|p| distances[p]), &twin(&distances, &positions)[..]);
         }
     }
 
@@ -220,8 +350,8 @@ mod tests {
             distances.reverse();
             let found = {
                 let mut sorter = Sorter::default();
-                let sizes = (distances.len(), k);
-                sorter.nearest(sizes, (tolerance, 1e9), |p| distances[p], NO_TIE).map(<[u32]>::to_vec)
+                sorter.set(distances.iter().map(|&d| Sorter::key(d)));
+                sorter.nearest(k, (tolerance, 1e9), |p| distances[p], NO_TIE).map(<[u32]>::to_vec)
             };
             if k > distances.len() {
                 prop_assert_eq!(found, None);

@@ -1,7 +1,7 @@
 //! All indices of a ball in reciprocal space, in rising order, with a lookup that needs no box around them.
 
+use crate::lattice::lines;
 use crate::math::Mat3;
-use crate::reciprocal::lines;
 
 /// Runs of consecutive l at one (h, k): indices `from..from + count` have the positions `base..base + count`.
 #[derive(Debug, Clone, Copy)]

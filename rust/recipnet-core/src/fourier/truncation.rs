@@ -4,8 +4,9 @@ use super::group::Group;
 use super::modes::Modes;
 use crate::error::{ArgumentError, LimitError, Result};
 use crate::lattice::Lattice;
+use crate::lattice::lines;
 use crate::math::{Mat3, frame_of_metric};
-use crate::reciprocal::{BOUNDARY_TOLERANCE, lines};
+use crate::reciprocal::BOUNDARY_TOLERANCE;
 
 /// Relative width beyond a physical ball in which shells are still looked for, to tell how near they are.
 const RIM: f64 = 1e-6;

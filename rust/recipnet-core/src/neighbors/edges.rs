@@ -1,6 +1,6 @@
-//! Where edges are written: growing buffers, or slices of arrays whose length was counted before.
+//! Where edges are written: growing arrays, or parts of arrays whose length was counted before.
 
-use super::cell::Neighbor;
+use crate::error::Result;
 use crate::math::Real;
 use crate::parallel;
 
@@ -41,88 +41,133 @@ impl<T> Edges<T> {
     }
 }
 
-/// Takes the ordered neighbours of one atom after the other.
-pub trait Sink {
-    /// Neighbours of the atom with number `centre` in the batch, whose crystal starts at number `first`.
-    fn atom(&mut self, centre: usize, first: usize, rows: &[Neighbor]);
+/// Columns of the edges of some atoms that follow each other.
+#[derive(Debug)]
+pub struct Rows<'a, T> {
+    pub neighbor: &'a mut [i64],
+    pub shift: &'a mut [[i32; 3]],
+    pub vector: &'a mut [[T; 3]],
+    pub distance: &'a mut [T],
 }
 
-/// Edges of a stretch of atoms, growing.
-#[derive(Debug)]
+/// Takes the edges of one atom after the other.
+pub trait Sink<T> {
+    /// Room for the edges of the next atom.
+    fn next(&mut self, count: usize) -> Rows<'_, T>;
+}
+
+/// Columns that grow.
+#[derive(Debug, Default)]
 pub struct Growing<T> {
     pub counts: Vec<u32>,
-    centre: Vec<i64>,
     neighbor: Vec<i64>,
     shift: Vec<[i32; 3]>,
     vector: Vec<[T; 3]>,
     distance: Vec<T>,
 }
 
-impl<T> Default for Growing<T> {
-    fn default() -> Self {
+impl<T: Real> Growing<T> {
+    /// Memory for exactly the edges of atoms with these numbers of edges; see [`Self::finish`].
+    pub fn exact(counts: &[u32], edges: usize) -> Self {
+        let mut neighbor = Vec::with_capacity(2 * edges);
+        for (atom, &count) in counts.iter().enumerate() {
+            neighbor.resize(neighbor.len() + count as usize, atom as i64);
+        }
         Self {
-            counts: vec![],
-            centre: vec![],
-            neighbor: vec![],
-            shift: vec![],
-            vector: vec![],
-            distance: vec![],
+            neighbor,
+            ..Self::with_capacity(edges)
         }
     }
-}
 
-impl<T> Growing<T> {
+    /// What was written to [`Self::exact`] memory, whose neighbours lie behind the centres already.
+    pub fn finish(self, (offsets, atom_offsets): (Vec<i64>, Vec<i64>)) -> Edges<T> {
+        Edges {
+            index: self.neighbor,
+            shift: self.shift,
+            vector: self.vector,
+            distance: self.distance,
+            offsets,
+            atom_offsets,
+        }
+    }
+
+    /// Memory for this many edges.
+    pub fn with_capacity(edges: usize) -> Self {
+        Self {
+            counts: vec![],
+            neighbor: Vec::with_capacity(edges),
+            shift: Vec::with_capacity(edges),
+            vector: Vec::with_capacity(edges),
+            distance: Vec::with_capacity(edges),
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.distance.len()
     }
-
-    /// Memory for about this many edges of this many atoms.
-    pub fn reserve(&mut self, atoms: usize, edges: usize) {
-        self.counts.reserve(atoms);
-        self.centre.reserve(edges);
-        self.neighbor.reserve(edges);
-        self.shift.reserve(edges);
-        self.vector.reserve(edges);
-        self.distance.reserve(edges);
-    }
 }
 
-impl<T: Real> Sink for Growing<T> {
+impl<T: Real> Sink<T> for Growing<T> {
     #[inline]
-    fn atom(&mut self, centre: usize, first: usize, rows: &[Neighbor]) {
-        self.counts.push(rows.len() as u32);
-        self.centre.resize(self.centre.len() + rows.len(), centre as i64);
-        self.neighbor
-            .extend(rows.iter().map(|row| (first + row.j as usize) as i64));
-        self.shift.extend(rows.iter().map(|row| row.shift));
-        self.vector.extend(rows.iter().map(|row| row.vector.map(T::from_f64)));
-        self.distance.extend(rows.iter().map(|row| T::from_f64(row.distance)));
-    }
-}
-
-/// Edges of a stretch of atoms inside arrays of known length.
-#[derive(Debug)]
-pub struct Filling<'a, T> {
-    pub centre: &'a mut [i64],
-    pub neighbor: &'a mut [i64],
-    pub shift: &'a mut [[i32; 3]],
-    pub vector: &'a mut [[T; 3]],
-    pub distance: &'a mut [T],
-    pub done: usize,
-}
-
-impl<T: Real> Sink for Filling<'_, T> {
-    fn atom(&mut self, centre: usize, first: usize, rows: &[Neighbor]) {
-        for row in rows {
-            let e = self.done;
-            self.centre[e] = centre as i64;
-            self.neighbor[e] = (first + row.j as usize) as i64;
-            self.shift[e] = row.shift;
-            self.vector[e] = row.vector.map(T::from_f64);
-            self.distance[e] = T::from_f64(row.distance);
-            self.done += 1;
+    fn next(&mut self, count: usize) -> Rows<'_, T> {
+        self.counts.push(count as u32);
+        let (rows, edges) = (self.neighbor.len(), self.distance.len());
+        // Zeros are written to what is overwritten at once: it is in the cache then.
+        self.neighbor.resize(rows + count, 0);
+        self.shift.resize(edges + count, [0; 3]);
+        self.vector.resize(edges + count, [T::default(); 3]);
+        self.distance.resize(edges + count, T::default());
+        Rows {
+            neighbor: &mut self.neighbor[rows..],
+            shift: &mut self.shift[edges..],
+            vector: &mut self.vector[edges..],
+            distance: &mut self.distance[edges..],
         }
     }
+}
+
+/// A part of arrays of known length; what is written falls off the front.
+#[derive(Debug)]
+pub struct Part<'a, T> {
+    centre: &'a mut [i64],
+    rows: Rows<'a, T>,
+}
+
+impl<T: Real> Part<'_, T> {
+    /// Write the centres of atoms with these numbers of edges, the first of which has this number.
+    pub fn set_centres(&mut self, counts: &[u32], first: usize) {
+        let mut rest = &mut *self.centre;
+        for (at, &count) in counts.iter().enumerate() {
+            split(&mut rest, count as usize).fill((first + at) as i64);
+        }
+    }
+
+    fn copy_from(&mut self, part: &Growing<T>) {
+        self.rows.neighbor.copy_from_slice(&part.neighbor);
+        self.rows.shift.copy_from_slice(&part.shift);
+        self.rows.vector.copy_from_slice(&part.vector);
+        self.rows.distance.copy_from_slice(&part.distance);
+    }
+}
+
+impl<T> Sink<T> for Part<'_, T> {
+    #[inline]
+    fn next(&mut self, count: usize) -> Rows<'_, T> {
+        let rows = &mut self.rows;
+        Rows {
+            neighbor: split(&mut rows.neighbor, count),
+            shift: split(&mut rows.shift, count),
+            vector: split(&mut rows.vector, count),
+            distance: split(&mut rows.distance, count),
+        }
+    }
+}
+
+#[inline]
+fn split<'a, T>(slice: &mut &'a mut [T], at: usize) -> &'a mut [T] {
+    let (front, rest) = std::mem::take(slice).split_at_mut(at);
+    *slice = rest;
+    front
 }
 
 /// Offsets of atoms and crystals from the counts of each stretch of atoms, which follow each other.
@@ -147,52 +192,53 @@ pub fn offsets<'a>(
     (offsets, atom_offsets)
 }
 
-/// Arrays of one length, cut into consecutive stretches that can be written at the same time.
-pub fn cut<'a, T>(
-    index: &'a mut [i64],
-    mut shift: &'a mut [[i32; 3]],
-    mut vector: &'a mut [[T; 3]],
-    mut distance: &'a mut [T],
-    lengths: &[usize],
-) -> Vec<Filling<'a, T>> {
-    let (mut centre, mut neighbor) = index.split_at_mut(distance.len());
-    let mut stretches = Vec::with_capacity(lengths.len());
-    for &length in lengths {
-        let (a, rest) = centre.split_at_mut(length);
-        centre = rest;
-        let (b, rest) = neighbor.split_at_mut(length);
-        neighbor = rest;
-        let (c, rest) = shift.split_at_mut(length);
-        shift = rest;
-        let (d, rest) = vector.split_at_mut(length);
-        vector = rest;
-        let (e, rest) = distance.split_at_mut(length);
-        distance = rest;
-        stretches.push(Filling {
-            centre: a,
-            neighbor: b,
-            shift: c,
-            vector: d,
-            distance: e,
-            done: 0,
-        });
+/// Arrays of zeros, to be cut and written.
+pub fn blank<T: Real>((offsets, atom_offsets): (Vec<i64>, Vec<i64>)) -> Edges<T> {
+    let total = atom_offsets.last().map_or(0, |&end| end as usize);
+    Edges {
+        index: vec![0; 2 * total],
+        shift: vec![[0; 3]; total],
+        vector: vec![[T::default(); 3]; total],
+        distance: vec![T::default(); total],
+        offsets,
+        atom_offsets,
     }
-    stretches
 }
 
-/// Put stretches together; one stretch is handed over without copying its largest arrays.
+/// The arrays, cut into consecutive parts of these lengths that can be written at the same time.
+pub fn cut<'a, T>(edges: &'a mut Edges<T>, lengths: &[usize]) -> Vec<Part<'a, T>> {
+    let (mut centre, mut neighbor) = edges.index.split_at_mut(edges.distance.len());
+    let (mut shift, mut vector) = (edges.shift.as_mut_slice(), edges.vector.as_mut_slice());
+    let mut distance = edges.distance.as_mut_slice();
+    let parts = lengths.iter().map(|&length| Part {
+        centre: split(&mut centre, length),
+        rows: Rows {
+            neighbor: split(&mut neighbor, length),
+            shift: split(&mut shift, length),
+            vector: split(&mut vector, length),
+            distance: split(&mut distance, length),
+        },
+    });
+    parts.collect()
+}
+
+/// Put stretches together; the columns of one stretch are handed over without a copy.
 pub fn join<T: Real>(
     mut parts: Vec<Growing<T>>,
     num_atoms: usize,
     crystal_offsets: &[i64],
     workers: usize,
-) -> crate::error::Result<Edges<T>> {
+) -> Result<Edges<T>> {
     let (offsets, atom_offsets) = offsets(parts.iter().map(|p| p.counts.as_slice()), num_atoms, crystal_offsets);
     if parts.len() == 1 {
-        let mut part = parts.swap_remove(0);
-        part.centre.extend_from_slice(&part.neighbor);
+        let part = parts.swap_remove(0);
+        let mut index = Vec::with_capacity(2 * part.len());
+        for (atom, &count) in part.counts.iter().enumerate() {
+            index.resize(index.len() + count as usize, atom as i64);
+        }
+        index.extend_from_slice(&part.neighbor);
         return Ok(Edges {
-            index: part.centre,
+            index,
             shift: part.shift,
             vector: part.vector,
             distance: part.distance,
@@ -201,28 +247,17 @@ pub fn join<T: Real>(
         });
     }
     let lengths: Vec<usize> = parts.iter().map(Growing::len).collect();
-    let total = lengths.iter().sum();
-    let mut edges = Edges {
-        index: vec![0; 2 * total],
-        shift: vec![[0; 3]; total],
-        vector: vec![[T::default(); 3]; total],
-        distance: vec![T::default(); total],
-        offsets,
-        atom_offsets,
-    };
-    let stretches = cut(
-        &mut edges.index,
-        &mut edges.shift,
-        &mut edges.vector,
-        &mut edges.distance,
-        &lengths,
-    );
-    parallel::for_each(parts.into_iter().zip(stretches).collect(), workers, |(part, out)| {
-        out.centre.copy_from_slice(&part.centre);
-        out.neighbor.copy_from_slice(&part.neighbor);
-        out.shift.copy_from_slice(&part.shift);
-        out.vector.copy_from_slice(&part.vector);
-        out.distance.copy_from_slice(&part.distance);
+    let mut edges = blank((offsets, atom_offsets));
+    let mut first = 0;
+    let mut work = Vec::with_capacity(parts.len());
+    for (part, out) in parts.into_iter().zip(cut(&mut edges, &lengths)) {
+        let atoms = part.counts.len();
+        work.push((part, out, first));
+        first += atoms;
+    }
+    parallel::for_each(work, workers, |(part, mut out, first)| {
+        out.set_centres(&part.counts, first);
+        out.copy_from(&part);
     })?;
     Ok(edges)
 }

@@ -7,10 +7,13 @@
 mod cell;
 mod edges;
 mod grid;
+mod lanes;
+mod lists;
 mod nearest;
-mod pairs;
 mod plan;
 mod radius;
+mod small;
+mod stream;
 mod symmetrize;
 mod triplets;
 

@@ -1,14 +1,17 @@
 //! The k nearest neighbours with all ties of the last shell.
 
-use super::cell::{DISTANCE_SLACK, Neighbor, SearchCell, Stages};
+use std::ops::Range;
+
+use super::cell::{DISTANCE_SLACK, Hit, SearchCell};
 use super::edges::{Edges, Growing, Sink, join};
-use super::pairs::{List, Pairs};
-use super::plan::{Budget, Plan, Stretch, ball, load};
+use super::grid::around;
+use super::lists::Lists;
+use super::plan::{Budget, Large, Plan, Stretch, ball, load};
+use super::small::SmallSearch;
 use super::symmetrize::symmetrize;
 use crate::batch::BatchView;
 use crate::error::{ArgumentError, Result, check_tolerance};
 use crate::math::Real;
-use crate::order::Sorter;
 use crate::parallel;
 
 /// Which edges a k-nearest list holds, with NN(i) the neighbours of i.
@@ -140,14 +143,15 @@ fn directed<T: Real>(
         * 0.5;
     let plan = Plan::new(batch, threads, bin_width, estimate)?;
     let parts = parallel::try_map(plan.stretches.len(), plan.workers, |at| {
-        let mut part = Growing::<T>::default();
-        if plan.stretches.len() == 1 {
-            part.reserve(batch.num_atoms(), (1.15 * expected) as usize);
-        }
+        let mut part = Growing::<T>::with_capacity(if plan.stretches.len() == 1 {
+            (1.15 * expected) as usize
+        } else {
+            0
+        });
+        let mut search = Search::new(options);
         match &plan.stretches[at] {
             Stretch::Small(crystals) => {
                 let mut cell = SearchCell::default();
-                let mut search = Search::new(options);
                 for b in crystals.clone() {
                     load(&mut cell, batch, b);
                     let before = part.len();
@@ -156,17 +160,15 @@ fn directed<T: Real>(
                 }
             }
             Stretch::Large { crystal, atoms } => {
-                let large = plan.large(*crystal);
-                let first = batch.atoms(*crystal).start;
-                let mut search = Search::new(options);
-                for i in atoms.clone() {
-                    let before = part.len();
-                    let visit = |radius: f64, found: &mut Vec<Neighbor>| {
-                        large.grid.around(&large.cell, i, radius, |edge| found.push(edge));
-                    };
-                    search.widen(start(*crystal), first + i, first, visit, &mut part);
-                    budget.take(part.len() - before)?;
-                }
+                let before = part.len();
+                search.large(
+                    plan.large(*crystal),
+                    atoms.clone(),
+                    start(*crystal),
+                    batch.atoms(*crystal).start,
+                    &mut part,
+                );
+                budget.take(part.len() - before)?;
             }
         }
         Ok(part)
@@ -174,18 +176,15 @@ fn directed<T: Real>(
     join(parts, batch.num_atoms(), batch.offsets(), plan.workers)
 }
 
-/// Lists of pairs are in the order of ties.
-const IN_ORDER: Option<fn(usize, usize) -> std::cmp::Ordering> = None;
-
 struct Search {
     k: usize,
     shell_tol: f64,
-    pairs: Pairs,
-    list: List,
-    found: Vec<Neighbor>,
-    edges: Vec<Neighbor>,
-    stages: Stages,
-    sorter: Sorter,
+    small: SmallSearch,
+    hits: Vec<Hit>,
+    ends: Vec<u32>,
+    lists: Lists,
+    /// Of atoms that are searched again alone.
+    again: (Vec<Hit>, Lists),
 }
 
 impl Search {
@@ -193,61 +192,104 @@ impl Search {
         Self {
             k: options.k,
             shell_tol: options.shell_tol,
-            pairs: Pairs::default(),
-            list: List::default(),
-            found: vec![],
-            edges: vec![],
-            stages: Stages::default(),
-            sorter: Sorter::default(),
+            small: SmallSearch::default(),
+            hits: vec![],
+            ends: vec![],
+            lists: Lists::default(),
+            again: (vec![], Lists::default()),
         }
     }
 
     /// All atoms of a small crystal: pairs are searched once; atoms that lack neighbours are searched again alone.
-    fn small(&mut self, cell: &SearchCell, radius: f64, first: usize, sink: &mut impl Sink) {
-        self.pairs.find(cell, radius, true);
+    fn small<T: Real>(&mut self, cell: &SearchCell, radius: f64, first: usize, out: &mut impl Sink<T>) {
+        self.hits.clear();
+        self.ends.clear();
+        self.small.find(cell, radius, true, &mut self.hits, &mut self.ends);
+        self.lists.load(&self.hits, 0, &self.ends, 0, &cell.frac, &cell.given);
+        self.lists.turn(cell.len());
+        let mut from = 0;
         for i in 0..cell.len() {
-            self.pairs.list(i, false, &mut self.list);
-            let (pairs, list) = (&self.pairs, &self.list);
-            let sizes = (list.len(), self.k);
-            let limits = (self.shell_tol, radius);
-            let distance = |p: usize| pairs.distance(list, p);
-            if let Some(order) = self.sorter.nearest(sizes, limits, distance, IN_ORDER) {
-                pairs.gather(list, order, &mut self.edges);
-                sink.atom(first + i, first, &self.edges);
+            let end = self.ends[i];
+            self.lists.take(i, from..end, true);
+            from = end;
+            if self.lists.order_nearest(self.k, (self.shell_tol, radius), true) {
+                self.lists.write(first, out);
             } else {
-                let mut stages = std::mem::take(&mut self.stages);
-                let visit = |radius: f64, found: &mut Vec<Neighbor>| {
-                    cell.images(i, 0..cell.len(), radius, &mut stages, |edge| found.push(edge));
-                };
-                self.widen(1.25 * radius, first + i, first, visit, sink);
-                self.stages = stages;
+                let small = &mut self.small;
+                let visit = |radius: f64, hits: &mut Vec<Hit>| small.find_around(cell, i, radius, hits);
+                widen(
+                    &mut self.again,
+                    (self.k, self.shell_tol),
+                    1.25 * radius,
+                    (i, first),
+                    cell,
+                    visit,
+                    out,
+                );
             }
         }
     }
 
-    /// One atom, with a radius that grows until its k-th shell is complete.
-    fn widen(
+    /// Some atoms of a large crystal.
+    fn large<T: Real>(
         &mut self,
-        mut radius: f64,
-        centre: usize,
+        large: &Large,
+        atoms: Range<usize>,
+        radius: f64,
         first: usize,
-        mut visit: impl FnMut(f64, &mut Vec<Neighbor>),
-        sink: &mut impl Sink,
+        out: &mut impl Sink<T>,
     ) {
-        loop {
-            self.found.clear();
-            visit(radius, &mut self.found);
-            let found = &self.found;
-            let sizes = (found.len(), self.k);
-            let limits = (self.shell_tol, radius);
-            let tie = |p: usize, q: usize| found[p].tie_key().cmp(&found[q].tie_key());
-            if let Some(order) = self.sorter.nearest(sizes, limits, |p| found[p].distance, Some(tie)) {
-                self.edges.clear();
-                self.edges.extend(order.iter().map(|&p| found[p as usize]));
-                sink.atom(centre, first, &self.edges);
-                return;
+        let cell = &large.cell;
+        self.hits.clear();
+        self.ends.clear();
+        around(&large.grid, cell, atoms.clone(), radius, &mut self.hits, &mut self.ends);
+        self.lists
+            .load(&self.hits, 0, &self.ends, atoms.start, &cell.frac, &cell.given);
+        let mut from = 0;
+        for (at, i) in atoms.enumerate() {
+            let end = self.ends[at];
+            self.lists.take(i, from..end, false);
+            from = end;
+            if self.lists.order_nearest(self.k, (self.shell_tol, radius), false) {
+                self.lists.write(first, out);
+            } else {
+                let visit = |radius: f64, hits: &mut Vec<Hit>| {
+                    around(&large.grid, cell, i..i + 1, radius, hits, &mut vec![]);
+                };
+                widen(
+                    &mut self.again,
+                    (self.k, self.shell_tol),
+                    1.25 * radius,
+                    (i, first),
+                    cell,
+                    visit,
+                    out,
+                );
             }
-            radius = 1.25 * radius + DISTANCE_SLACK;
         }
+    }
+}
+
+/// One atom, with a radius that grows until its k-th shell is complete.
+fn widen<T: Real>(
+    (hits, lists): &mut (Vec<Hit>, Lists),
+    (k, shell_tol): (usize, f64),
+    mut radius: f64,
+    (i, first): (usize, usize),
+    cell: &SearchCell,
+    mut visit: impl FnMut(f64, &mut Vec<Hit>),
+    out: &mut impl Sink<T>,
+) {
+    loop {
+        hits.clear();
+        visit(radius, hits);
+        let end = hits.len() as u32;
+        lists.load(hits, 0, &[end], i, &cell.frac, &cell.given);
+        lists.take(i, 0..end, false);
+        if lists.order_nearest(k, (shell_tol, radius), false) {
+            lists.write(first, out);
+            return;
+        }
+        radius = 1.25 * radius + DISTANCE_SLACK;
     }
 }

@@ -9,8 +9,11 @@ use crate::batch::BatchView;
 use crate::error::{LimitError, Result};
 use crate::parallel;
 
-/// Crystals of more atoms than this are searched through bins, atom by atom.
-pub const LARGE: usize = 300;
+/// Crystals of more atoms than this are searched through bins.
+const LARGE: usize = 300;
+/// Crystals of more atoms than this are, too, if few pairs of rows find an edge.
+const MIDDLE: usize = 40;
+const SPARSE: f64 = 0.5;
 /// Atoms of a large crystal that make one stretch.
 const BLOCK: usize = 512;
 
@@ -46,20 +49,23 @@ impl Plan {
         bin_width: f64,
         estimate: impl Fn(usize) -> f64,
     ) -> Result<Self> {
-        // Some 30 ns an edge and 20 ns a pair; only the order of magnitude matters.
+        // Nanoseconds; only the order of magnitude matters.
+        let is_large = |b: usize| {
+            let atoms = batch.atoms(b).len();
+            atoms > LARGE || (atoms > MIDDLE && estimate(b) < SPARSE * (atoms * atoms) as f64)
+        };
         let cost = |b: usize| {
             let atoms = batch.atoms(b).len() as f64;
-            1000.0
-                + 30.0 * estimate(b)
-                + if atoms > LARGE as f64 {
-                    2000.0 * atoms
-                } else {
-                    20.0 * atoms * atoms
-                }
+            let search = if is_large(b) {
+                200.0 * atoms
+            } else {
+                10.0 * atoms * atoms
+            };
+            500.0 + 12.0 * estimate(b) + search
         };
         let total: f64 = (0..batch.len()).map(cost).sum();
         let workers = parallel::workers(threads, total)?;
-        // One stretch when serial: its buffers are then the result. Else enough to share evenly.
+        // One stretch when serial: what it writes is then the result. Else enough to share evenly.
         let share = if workers == 1 {
             f64::INFINITY
         } else {
@@ -70,7 +76,7 @@ impl Plan {
         let (mut start, mut sum) = (0, 0.0);
         for b in 0..batch.len() {
             let atoms = batch.atoms(b).len();
-            if atoms > LARGE {
+            if is_large(b) {
                 if start < b {
                     stretches.push(Stretch::Small(start..b));
                 }
@@ -108,9 +114,12 @@ impl Plan {
         &self.large[at].1
     }
 
-    /// Whether any crystal goes through bins.
-    pub fn has_large(&self) -> bool {
-        !self.large.is_empty()
+    /// First atom of a stretch, numbered through the batch.
+    pub fn first_atom(&self, batch: &BatchView, at: usize) -> usize {
+        match &self.stretches[at] {
+            Stretch::Small(crystals) => batch.atoms(crystals.start).start,
+            Stretch::Large { crystal, atoms } => batch.atoms(*crystal).start + atoms.start,
+        }
     }
 }
 

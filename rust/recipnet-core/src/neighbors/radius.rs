@@ -1,13 +1,15 @@
 //! All neighbours within a cut-off.
 
-use super::cell::{Neighbor, SearchCell, Stages};
-use super::edges::{Edges, Growing, Sink, cut, join, offsets};
-use super::pairs::{List, Pairs};
+use super::cell::{Hit, SearchCell};
+use super::edges::{Edges, Growing, Sink, blank, cut, offsets};
+use super::grid::around;
+use super::lists::Lists;
 use super::plan::{Budget, Plan, Stretch, at_least, ball, load, with_slack};
+use super::small::SmallSearch;
+use super::stream::Stream;
 use crate::batch::{BatchView, check_positive};
 use crate::error::Result;
 use crate::math::Real;
-use crate::order::Sorter;
 use crate::parallel;
 
 /// What a radius list holds.
@@ -35,9 +37,6 @@ impl RadiusOptions {
         }
     }
 }
-
-/// Expected edges above which they are counted before memory is taken, rather than while it grows.
-const COUNT_FIRST: f64 = 1e7;
 
 /// All neighbours within `options.cutoff`, periodic images included, exact for any cell.
 ///
@@ -67,7 +66,7 @@ pub fn neighbors<T: Real>(batch: &BatchView, options: &RadiusOptions, threads: O
     if expected > 0.1 * options.max_edges as f64 {
         refuse_early(batch, options, &budget, pairs)?;
     }
-    let plan = Plan::new(batch, threads, (0.5 * options.cutoff).clamp(1.0, 10.0), estimate)?;
+    let plan = Plan::new(batch, threads, options.cutoff.clamp(1.0, 10.0), estimate)?;
     let search = Search {
         batch,
         options,
@@ -75,47 +74,29 @@ pub fn neighbors<T: Real>(batch: &BatchView, options: &RadiusOptions, threads: O
         plan: &plan,
         budget: &budget,
     };
-    if expected <= COUNT_FIRST && !plan.has_large() {
-        let parts = parallel::try_map(plan.stretches.len(), plan.workers, |at| {
-            let mut part = Growing::<T>::default();
-            part.reserve(
-                search.atoms(at),
-                if plan.stretches.len() == 1 {
-                    expected as usize
-                } else {
-                    0
-                },
-            );
-            search.run(at, &mut part, true)?;
-            Ok(part)
-        })?;
-        return join(parts, batch.num_atoms(), batch.offsets(), plan.workers);
-    }
-    let counts = parallel::try_map(plan.stretches.len(), plan.workers, |at| search.count(at))?;
-    let lengths: Vec<usize> = counts.iter().map(|c| c.iter().map(|&n| n as usize).sum()).collect();
-    let (offsets, atom_offsets) = offsets(counts.iter().map(Vec::as_slice), batch.num_atoms(), batch.offsets());
-    let total = lengths.iter().sum();
-    let mut edges = Edges {
-        index: vec![0; 2 * total],
-        shift: vec![[0; 3]; total],
-        vector: vec![[T::default(); 3]; total],
-        distance: vec![T::default(); total],
-        offsets,
-        atom_offsets,
-    };
-    let parts = cut(
-        &mut edges.index,
-        &mut edges.shift,
-        &mut edges.vector,
-        &mut edges.distance,
-        &lengths,
+    let found = parallel::try_map(plan.stretches.len(), plan.workers, |at| search.find(at))?;
+    let offsets = offsets(
+        found.iter().map(|f| f.counts.as_slice()),
+        batch.num_atoms(),
+        batch.offsets(),
     );
-    let parts: Vec<_> = parts.into_iter().map(std::sync::Mutex::new).collect();
-    parallel::try_map(parts.len(), plan.workers, |at| {
-        let mut part = parts[at].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        search.run(at, &mut *part, false)
+    if let [only] = &found[..] {
+        // Memory that is written at once need not be cleared first.
+        let edges = offsets.1.last().map_or(0, |&end| end as usize);
+        let mut out = Growing::exact(&only.counts, edges);
+        search.write(0, only, &mut out);
+        return Ok(out.finish(offsets));
+    }
+    let lengths: Vec<usize> = found
+        .iter()
+        .map(|f| f.counts.iter().map(|&n| n as usize).sum())
+        .collect();
+    let mut edges = blank(offsets);
+    let work = found.into_iter().zip(cut(&mut edges, &lengths)).enumerate().collect();
+    parallel::for_each(work, plan.workers, |(at, (found, mut out))| {
+        out.set_centres(&found.counts, plan.first_atom(batch, at));
+        search.write(at, &found, &mut out);
     })?;
-    drop(parts);
     Ok(edges)
 }
 
@@ -146,105 +127,142 @@ struct Search<'a> {
     budget: &'a Budget,
 }
 
+/// What a stretch holds, before it is ordered.
+#[derive(Debug, Default)]
+struct Found {
+    /// Edges of each atom.
+    counts: Vec<u32>,
+    hits: Vec<Hit>,
+    /// Where the hits of each atom end.
+    ends: Vec<u32>,
+}
+
 impl Search<'_> {
-    fn atoms(&self, at: usize) -> usize {
-        match &self.plan.stretches[at] {
-            Stretch::Small(crystals) => crystals.clone().map(|b| self.batch.atoms(b).len()).sum(),
-            Stretch::Large { atoms, .. } => atoms.len(),
-        }
-    }
-
-    /// Whether an edge is listed at its centre i.
-    fn keeps(&self, i: usize, edge: &Neighbor) -> bool {
-        let j = edge.j as usize;
-        (self.options.self_images || i != j) && (!self.options.half || i < j || (i == j && edge.shift > [0; 3]))
-    }
-
-    /// Edges of each atom of a stretch.
-    fn count(&self, at: usize) -> Result<Vec<u32>> {
-        let mut counts = Vec::with_capacity(self.atoms(at));
+    /// Find the edges of a stretch: each once in small crystals, from both ends in large ones.
+    fn find(&self, at: usize) -> Result<Found> {
+        let mut found = Found::default();
         match &self.plan.stretches[at] {
             Stretch::Small(crystals) => {
                 let mut cell = SearchCell::default();
-                let mut stages = Stages::default();
+                let mut search = SmallSearch::default();
                 for b in crystals.clone() {
                     load(&mut cell, self.batch, b);
-                    let (start, atoms) = (counts.len(), cell.len());
-                    counts.resize(start + atoms, 0);
-                    for i in 0..atoms {
-                        let mut listed = 0;
-                        cell.images(i, i..atoms, self.limit, &mut stages, |edge| {
-                            let both = edge.j as usize > i && !self.options.half;
-                            let count = u32::from(self.keeps(i, &edge));
-                            counts[start + i] += count;
-                            counts[start + edge.j as usize] += if both { count } else { 0 };
-                            listed += if both { 2 * count } else { count };
-                        });
-                        self.budget.take(listed as usize)?;
-                    }
-                }
-            }
-            Stretch::Large { crystal, atoms } => {
-                let large = self.plan.large(*crystal);
-                for i in atoms.clone() {
-                    let mut count = 0;
-                    large.grid.around(&large.cell, i, self.limit, |edge| {
-                        count += u32::from(self.keeps(i, &edge));
-                    });
-                    counts.push(count);
-                    self.budget.take(count as usize)?;
-                }
-            }
-        }
-        Ok(counts)
-    }
-
-    /// Find, order and write the edges of a stretch.
-    fn run(&self, at: usize, sink: &mut impl Sink, counted: bool) -> Result<()> {
-        let mut sorter = Sorter::default();
-        match &self.plan.stretches[at] {
-            Stretch::Small(crystals) => {
-                let mut cell = SearchCell::default();
-                let mut pairs = Pairs::default();
-                let mut list = List::default();
-                let mut edges = Vec::new();
-                for b in crystals.clone() {
-                    load(&mut cell, self.batch, b);
-                    pairs.find(&cell, self.limit, self.options.self_images);
-                    if counted {
-                        self.budget.take(pairs.num_edges(self.options.half))?;
-                    }
-                    let first = self.batch.atoms(b).start;
-                    for i in 0..cell.len() {
-                        pairs.list(i, self.options.half, &mut list);
-                        let order = sorter.sort_listed(list.len(), |p| pairs.distance(&list, p));
-                        pairs.gather(&list, order, &mut edges);
-                        sink.atom(first + i, first, &edges);
-                    }
-                }
-            }
-            Stretch::Large { crystal, atoms } => {
-                let large = self.plan.large(*crystal);
-                let first = self.batch.atoms(*crystal).start;
-                let (mut found, mut ordered) = (Vec::new(), Vec::new());
-                for i in atoms.clone() {
-                    found.clear();
-                    large.grid.around(&large.cell, i, self.limit, |edge| {
-                        if self.keeps(i, &edge) {
-                            found.push(edge);
-                        }
-                    });
-                    let order = sorter.sort(
-                        found.len(),
-                        |p| found[p].distance,
-                        |p, q| found[p].tie_key().cmp(&found[q].tie_key()),
+                    let (begin, first) = (found.hits.len(), found.counts.len());
+                    search.find(
+                        &cell,
+                        self.limit,
+                        self.options.self_images,
+                        &mut found.hits,
+                        &mut found.ends,
                     );
-                    ordered.clear();
-                    ordered.extend(order.iter().map(|&p| found[p as usize]));
-                    sink.atom(first + i, first, &ordered);
+                    let mut from = begin as u32;
+                    found.counts.extend(found.ends[first..].iter().map(|&end| {
+                        let count = end - from;
+                        from = end;
+                        count
+                    }));
+                    let mut edges = found.hits.len() - begin;
+                    if !self.options.half {
+                        edges *= 2;
+                        for hit in &found.hits[begin..] {
+                            found.counts[first + hit.j as usize] += 1;
+                        }
+                    }
+                    self.budget.take(edges)?;
+                }
+            }
+            Stretch::Large { crystal, atoms } => {
+                let large = self.plan.large(*crystal);
+                around(
+                    &large.grid,
+                    &large.cell,
+                    atoms.clone(),
+                    self.limit,
+                    &mut found.hits,
+                    &mut found.ends,
+                );
+                if self.options.half || !self.options.self_images {
+                    self.thin(atoms.start, &mut found);
+                }
+                let mut from = 0;
+                found.counts.extend(found.ends.iter().map(|&end| {
+                    let count = end - from;
+                    from = end;
+                    count
+                }));
+                self.budget.take(found.hits.len())?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Leave out what a half list or one without images of the atom itself does not hold.
+    fn thin(&self, first: usize, found: &mut Found) {
+        let (mut from, mut kept) = (0, 0);
+        for (at, end) in found.ends.iter_mut().enumerate() {
+            let i = first + at;
+            for e in from..*end as usize {
+                let hit = found.hits[e];
+                let j = hit.j as usize;
+                let wanted = (self.options.self_images || i != j)
+                    && (!self.options.half || i < j || (i == j && hit.shift > [0; 3]));
+                found.hits[kept] = hit;
+                kept += usize::from(wanted);
+            }
+            from = *end as usize;
+            *end = kept as u32;
+        }
+        found.hits.truncate(kept);
+    }
+
+    /// Order and write the edges of a stretch.
+    fn write<T: Real>(&self, at: usize, found: &Found, out: &mut impl Sink<T>) {
+        let mut lists = Lists::default();
+        let (hits, ends) = (&found.hits, &found.ends);
+        let given = |b: usize| self.batch.lattices()[b].rows();
+        match &self.plan.stretches[at] {
+            Stretch::Small(crystals) => {
+                let mut stream = Stream::default();
+                let (mut first, mut begin) = (0, 0);
+                for b in crystals.clone() {
+                    let atoms = self.batch.atoms(b);
+                    let frac = &self.batch.frac_coords()[atoms.clone()];
+                    let ends = &ends[first..first + frac.len()];
+                    let hits = &hits[begin as usize..ends.last().map_or(begin, |&end| end) as usize];
+                    let both = !self.options.half;
+                    let counts = &found.counts[first..first + frac.len()];
+                    first += frac.len();
+                    let from = begin;
+                    begin += hits.len() as u32;
+                    if stream.write(hits, (from, ends, counts), both, frac, given(b), atoms.start, out) {
+                        continue;
+                    }
+                    let begin = from;
+                    lists.load(hits, begin, ends, 0, frac, given(b));
+                    if both {
+                        lists.turn(frac.len());
+                    }
+                    let mut from = 0;
+                    for (i, &end) in ends.iter().enumerate() {
+                        lists.take(i, from..end - begin, both);
+                        lists.order(true);
+                        lists.write(atoms.start, out);
+                        from = end - begin;
+                    }
+                }
+            }
+            Stretch::Large { crystal, atoms } => {
+                let all = self.batch.atoms(*crystal);
+                let frac = &self.batch.frac_coords()[all.clone()];
+                lists.load(hits, 0, ends, atoms.start, frac, given(*crystal));
+                let mut from = 0;
+                for (at, &end) in ends.iter().enumerate() {
+                    lists.take(atoms.start + at, from..end, false);
+                    lists.order(false);
+                    lists.write(all.start, out);
+                    from = end;
                 }
             }
         }
-        Ok(())
     }
 }

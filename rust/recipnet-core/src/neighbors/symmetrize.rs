@@ -1,12 +1,20 @@
 //! From directed k-nearest lists to the undirected graphs that are in use.
 
-use super::cell::Neighbor;
 use super::edges::{Edges, Growing, Sink, join};
 use super::nearest::NearestMode;
 use super::plan::Budget;
 use crate::error::Result;
-use crate::math::Real;
+use crate::math::{Real, Vec3};
 use crate::order::Sorter;
+
+/// An edge of the atom at hand.
+#[derive(Debug, Clone, Copy)]
+struct Neighbor {
+    vector: Vec3,
+    distance: f64,
+    shift: [i32; 3],
+    j: u32,
+}
 
 /// Make a graph of the given kind from lists NN(i).
 ///
@@ -40,7 +48,7 @@ pub fn symmetrize<T: Real>(
 
     let mut sorter = Sorter::default();
     let mut out = Growing::<T>::default();
-    let (mut list, mut ordered): (Vec<Neighbor>, Vec<Neighbor>) = (Vec::new(), Vec::new());
+    let mut list: Vec<Neighbor> = Vec::new();
     for atoms in crystal_offsets.windows(2) {
         let first = atoms[0] as usize;
         for i in first..atoms[1] as usize {
@@ -74,14 +82,16 @@ pub fn symmetrize<T: Real>(
                 }));
             }
             budget.take(list.len())?;
-            let order = sorter.sort(
-                list.len(),
-                |p| list[p].distance,
-                |p, q| list[p].tie_key().cmp(&list[q].tie_key()),
-            );
-            ordered.clear();
-            ordered.extend(order.iter().map(|&p| list[p as usize]));
-            out.atom(i, first, &ordered);
+            let key = |p: usize| (list[p].j, list[p].shift);
+            let order = sorter.sort(list.len(), |p| list[p].distance, |p, q| key(p).cmp(&key(q)));
+            let rows = out.next(order.len());
+            for (at, &p) in order.iter().enumerate() {
+                let edge = &list[p as usize];
+                rows.neighbor[at] = (first + edge.j as usize) as i64;
+                rows.shift[at] = edge.shift;
+                rows.vector[at] = edge.vector.map(T::from_f64);
+                rows.distance[at] = T::from_f64(edge.distance);
+            }
         }
     }
     join(vec![out], num_atoms, crystal_offsets, 1)

@@ -4,7 +4,6 @@ mod ball;
 mod orbit;
 
 pub use ball::BOUNDARY_TOLERANCE;
-pub(crate) use ball::lines;
 pub use orbit::{Absences, LaueGroup, OperationsView};
 
 use crate::batch::{check_offsets, check_positive};
