@@ -3,6 +3,7 @@
 mod ball;
 mod orbit;
 
+pub(crate) use crate::lattice::lines;
 pub use ball::BOUNDARY_TOLERANCE;
 pub use orbit::{Absences, LaueGroup, OperationsView};
 
