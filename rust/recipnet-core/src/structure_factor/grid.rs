@@ -41,7 +41,8 @@ pub struct Grid {
 
 /// Smallest even product of 2, 3 and 5 that is not below `least`.
 fn smooth(least: usize) -> usize {
-    (least..)
+    // A power of two is among them.
+    (least..=2 * least)
         .find(|&n| {
             let mut rest: usize = n;
             for prime in [2, 3, 5] {
@@ -150,7 +151,7 @@ impl Grid {
                 frac,
                 amplitudes,
                 places,
-                kernels,
+                weights: kernels,
             });
         })?;
         let mut grid = vec![0.0; n0 * n1 * stride];
@@ -237,7 +238,7 @@ struct Kernels<'a> {
     frac: &'a [Vec3],
     amplitudes: &'a [f64],
     places: &'a mut [[usize; 3]],
-    kernels: &'a mut [[[f64; WIDEST]; 3]],
+    weights: &'a mut [[[f64; WIDEST]; 3]],
 }
 
 impl Kernel for Kernels<'_> {
@@ -245,7 +246,7 @@ impl Kernel for Kernels<'_> {
     fn run<M: Machine>(self) {
         let w = self.grid.width as f64;
         let atoms = self.frac.iter().zip(self.amplitudes);
-        for ((x, &amplitude), (place, kernel)) in atoms.zip(self.places.iter_mut().zip(self.kernels)) {
+        for ((x, &amplitude), (place, kernel)) in atoms.zip(self.places.iter_mut().zip(self.weights)) {
             for axis in 0..3 {
                 let n = self.grid.size[axis] as f64;
                 let at = (x[axis] - x[axis].floor()) * n;
