@@ -35,7 +35,7 @@ const NO_KEY: u64 = u64::MAX;
 
 impl Sorter {
     /// The binned distance, above room for a position; for [`Self::set`].
-    #[inline(always)]
+    #[inline]
     pub fn key(distance: f64) -> u64 {
         let bins = distance * BINS_PER_UNIT;
         let key = (bins + WHOLE).to_bits() << INDEX_BITS;
@@ -47,7 +47,7 @@ impl Sorter {
     }
 
     /// Take up a list of distances, by their keys.
-    #[inline(always)]
+    #[inline]
     pub fn set(&mut self, keys: impl Iterator<Item = u64>) {
         self.keys.clear();
         self.keys.extend(keys.enumerate().map(|(p, key)| key | p as u64));
@@ -123,13 +123,13 @@ impl Sorter {
     }
 
     /// Position in the list that was set.
-    #[inline(always)]
+    #[inline]
     pub fn position(key: u64) -> usize {
         (key & ((1 << INDEX_BITS) - 1)) as usize
     }
 
     /// Whether two keys have one bin.
-    #[inline(always)]
+    #[inline]
     pub fn is_one_bin(a: u64, b: u64) -> bool {
         (a ^ b) >> INDEX_BITS == 0
     }

@@ -164,6 +164,7 @@ impl<T> Sink<T> for Part<'_, T> {
 }
 
 #[inline]
+#[allow(clippy::mut_mut)] // The slice itself moves on.
 fn split<'a, T>(slice: &mut &'a mut [T], at: usize) -> &'a mut [T] {
     let (front, rest) = std::mem::take(slice).split_at_mut(at);
     *slice = rest;

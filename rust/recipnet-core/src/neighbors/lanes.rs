@@ -33,7 +33,7 @@ impl Pending {
             let (x, y, z) = (x[at] + to[0], y[at] + to[1], z[at] + to[2]);
             let square = x * x + y * y + z * z;
             squares[at] = square;
-            doubtful |= if square > bounds.0 && square <= bounds.1 { 1 } else { 0 };
+            doubtful |= u64::from(square > bounds.0 && square <= bounds.1);
         }
         let mut found = self.count;
         let (eights, rest) = squares.as_chunks::<8>();

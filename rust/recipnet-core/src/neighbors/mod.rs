@@ -1,8 +1,11 @@
 //! Periodic neighbours, exact for any cell.
 //!
-//! The cell is Minkowski-reduced and the atoms wrapped inside, so that sheared cells and far coordinates cost nothing;
-//! each pair's images are then the lattice points of a ball, solved axis by axis in a triangular frame. What is found is
+//! The cell is Minkowski-reduced and the atoms wrapped inside, so that sheared cells and far coordinates cost nothing. In
+//! small crystals each atom then meets all images near the cell, in large ones the atoms of nearby bins. What is found is
 //! mapped back: shifts, vectors and distances are those of the cell and the coordinates as given.
+
+// What loops call is compiled with them, for each instruction set.
+#![allow(clippy::inline_always)]
 
 mod cell;
 mod edges;
