@@ -1,5 +1,7 @@
 //! Tokens of CIF 1.1 and CIF 2, one at a time from any offset: linear, without recursion, without memory of its own.
 
+use wide::u8x16;
+
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenKind {
@@ -158,22 +160,12 @@ impl Window {
 /// The white space among 64 bytes, the first in the lowest bit.
 #[inline]
 fn spaces(bytes: &[u8; Window::SIZE]) -> u64 {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let mut rows = 0;
-    for chunk in bytes.as_chunks::<8>().0 {
-        let word = u64::from_le_bytes(*chunk);
-        // Each byte for itself, without borrowing: below '!' or not.
-        let low = !((word | HIGH).wrapping_sub(0x2121_2121_2121_2121) | word) & HIGH;
-        rows = rows >> 1 | low;
-    }
-    // Bit i of byte j is that of byte j of word i: an 8 x 8 matrix to be transposed.
-    let swap = |x: u64, shift: u32, mask: u64| {
-        let y = (x ^ (x >> shift)) & mask;
-        x ^ y ^ (y << shift)
-    };
-    let x = swap(rows, 7, 0x00aa_00aa_00aa_00aa);
-    let x = swap(x, 14, 0x0000_cccc_0000_cccc);
-    swap(x, 28, 0x0000_0000_f0f0_f0f0)
+    let most = u8x16::splat(b' ');
+    let (chunks, _) = bytes.as_chunks::<16>();
+    chunks.iter().enumerate().fold(0, |mask, (place, chunk)| {
+        let some = u8x16::new(*chunk);
+        mask | u64::from(some.min(most).simd_eq(some).to_bitmask()) << (16 * place)
+    })
 }
 
 /// What a byte can start.
@@ -596,6 +588,24 @@ mod tests {
         Lexer::new(text, 0, Syntax::Cif1)
             .map(|token| (token.kind, &text[token.start..token.end]))
             .collect()
+    }
+
+    #[test]
+    fn white_space_is_seen_among_all_bytes() {
+        let mut state = 7u64;
+        for _ in 0..2000 {
+            let bytes: [u8; Window::SIZE] = std::array::from_fn(|_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                // Mostly around the border, some of every byte.
+                (state >> 56) as u8 & if state >> 40 & 3 == 0 { 0xff } else { 0x3f }
+            });
+            let expected = (0..Window::SIZE)
+                .filter(|&place| is_space(bytes[place]))
+                .fold(0, |mask, place| mask | 1 << place);
+            assert_eq!(spaces(&bytes), expected);
+        }
     }
 
     #[test]
