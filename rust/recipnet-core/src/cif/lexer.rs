@@ -117,14 +117,13 @@ impl Window {
 
     fn move_to(&mut self, text: &[u8], base: usize) {
         self.base = base;
-        self.space = match text.get(base..).and_then(|rest| rest.split_first_chunk()) {
-            Some((bytes, _)) => spaces(bytes),
-            None => {
-                let mut bytes = [b' '; Self::SIZE];
-                let rest = text.get(base..).unwrap_or_default();
-                bytes[..rest.len()].copy_from_slice(rest);
-                spaces(&bytes)
-            }
+        let rest = text.get(base..).unwrap_or_default();
+        self.space = if let Some((bytes, _)) = rest.split_first_chunk() {
+            spaces(bytes)
+        } else {
+            let mut bytes = [b' '; Self::SIZE];
+            bytes[..rest.len()].copy_from_slice(rest);
+            spaces(&bytes)
         };
     }
 
@@ -599,7 +598,7 @@ mod tests {
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1_442_695_040_888_963_407);
                 // Mostly around the border, some of every byte.
-                (state >> 56) as u8 & if state >> 40 & 3 == 0 { 0xff } else { 0x3f }
+                (state >> 56) as u8 & if (state >> 40).is_multiple_of(4) { 0xff } else { 0x3f }
             });
             let expected = (0..Window::SIZE)
                 .filter(|&place| is_space(bytes[place]))
