@@ -1,6 +1,6 @@
 """CIF texts to arrays against gemmi: P 1 texts as they are, and symmetric ones expanded.
 
-    python benches/python/read_cifs.py [--texts 900] [--repeats 11] [--bytes 1000 1300]
+    python benches/python/read_cifs.py [--texts 2000] [--repeats 11] [--bytes 900 1500]
 
 P 1 texts are those of shared/data/cif_texts.jsonl.gz between two sizes; symmetric texts are written from the same
 structures by pymatgen's CifWriter(symprec=0.01), where it finds more than the identity, 16 to 32 atoms in the cell.
@@ -30,9 +30,9 @@ from pymatgen.io.cif import CifWriter
 import recipnet as rn
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--texts", type=int, default=900)
+parser.add_argument("--texts", type=int, default=2000)
 parser.add_argument("--repeats", type=int, default=11)
-parser.add_argument("--bytes", type=int, nargs=2, default=(1000, 1300))
+parser.add_argument("--bytes", type=int, nargs=2, default=(900, 1500))
 arguments = parser.parse_args()
 
 
@@ -91,7 +91,7 @@ for text in everything:
         break
 
 rows: list[dict[str, object]] = []
-COPIES = 6  # of the texts in one call: threads are woken once for some milliseconds of work
+COPIES = 3  # of the texts in one call: threads are woken once for some milliseconds of work
 
 
 def measure(task: str, size: int, programs: dict[str, Any], reference: str) -> None:

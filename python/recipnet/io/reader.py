@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from recipnet.io.sources import SINGLE, Item, id_of, known_format, unknown_forma
 # enough to keep all cores busy.
 _PIECE_COUNT = 1024
 _PIECE_BYTES = 32 << 20
+# Texts that are in memory already: these many short ones take some 40 milliseconds.
+_TEXT_COUNT = 8192
 
 
 class Failure(NamedTuple):
@@ -83,10 +86,15 @@ class Reader:
 
     def texts(self, texts: Sequence[Any], ids: Sequence[str] | None, format: str) -> Iterator[Piece]:
         """Pieces of texts of one format, in order; without ``ids`` their places are the ids."""
-        for start in range(0, len(texts), _PIECE_COUNT):
-            part = texts[start : start + _PIECE_COUNT]
-            names = list(map(str, range(start, start + len(part)))) if ids is None else ids[start : start + len(part)]
-            piece = self._plain_texts(part, names, ids is None) if format == "cif" else None
+        start = 0
+        while start < len(texts):
+            part = texts[start : start + _TEXT_COUNT]
+            plain = format == "cif" and set(map(type, part)) <= {str, bytes}
+            while plain and sum(map(len, part)) > _PIECE_BYTES and len(part) > 1:
+                part = part[: len(part) // 2]
+            names = _numbers(start, start + len(part)) if ids is None else ids[start : start + len(part)]
+            start += len(part)
+            piece = self._plain_texts(list(part), names, ids is None) if plain else None
             if piece is not None:
                 yield piece
                 continue
@@ -95,16 +103,12 @@ class Reader:
                 yield from self._flush(when_full=True)
             yield from self._flush()
 
-    def _plain_texts(self, texts: Sequence[Any], ids: Sequence[str], numbered: bool) -> Piece | None:
-        """The piece of CIF texts with ids of their own, with no work per text; None where there is more to it."""
-        if not set(map(type, texts)) <= {str, bytes} or sum(map(len, texts)) > _PIECE_BYTES:
-            return None
+    def _plain_texts(self, texts: list[Any], ids: Sequence[str], numbered: bool) -> Piece | None:
+        """The piece of CIF texts with ids of their own, with no work per text; None where an id was used before."""
         if not numbered and not self._ids.claim_all(ids, self._count):
             return None
         try:
-            batch, errors = decode_cifs(
-                texts if isinstance(texts, list) else list(texts), ids, None, self._options, self._threads
-            )
+            batch, errors = decode_cifs(texts, ids, None, self._options, self._threads)
         except UnicodeEncodeError:
             data = [_encoded(text) if isinstance(text, str) else text for text in texts]
             batch, errors = decode_cifs(data, ids, None, self._options, self._threads)
@@ -305,6 +309,16 @@ class Reader:
             batch = batch[~np.isin(batch.source_index, repeated)]
         batch.source_index[:] += first
         return Piece(batch, failures)
+
+
+@lru_cache(maxsize=4)
+def _first_numbers(count: int) -> list[str]:
+    return list(map(str, range(count)))
+
+
+def _numbers(start: int, end: int) -> list[str]:
+    """``str`` of whole numbers; those of the first piece are made once."""
+    return _first_numbers(_TEXT_COUNT)[start:end] if end <= _TEXT_COUNT else list(map(str, range(start, end)))
 
 
 def _encoded(text: str) -> bytes:

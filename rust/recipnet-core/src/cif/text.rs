@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use multiversion::multiversion;
+
 use super::report::{Fault, Report, code};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -47,9 +49,7 @@ fn check<'b>(text: Cow<'b, str>, report: &mut Report) -> Result<Cow<'b, str>, Fa
     if u32::try_from(text.len()).is_err() {
         return Err(Fault::new(code::LIMIT, "texts of 4 GiB and more are not read"));
     }
-    // Without a branch for each byte, so that many are looked at together.
-    let odd = |byte: u8| byte < b' ' && !byte.is_ascii_whitespace() && byte != 0x0b;
-    if text.bytes().fold(0, |any, byte| any | u8::from(odd(byte))) == 0 {
+    if !any_odd(text.as_bytes()) {
         return Ok(text);
     }
     if let Some(at) = memchr::memchr(0, text.as_bytes()) {
@@ -69,6 +69,18 @@ fn check<'b>(text: Cow<'b, str>, report: &mut Report) -> Result<Cow<'b, str>, Fa
         )?;
     }
     Ok(text)
+}
+
+/// Whether a byte is a control character that no text needs.
+#[inline]
+fn odd(byte: u8) -> bool {
+    byte < b' ' && !matches!(byte, b'\t'..=b'\r')
+}
+
+/// Whether any byte is one; without a branch for each, so that many are looked at together.
+#[multiversion(targets("x86_64+avx2"))]
+fn any_odd(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0, |any, &byte| any | u8::from(odd(byte))) != 0
 }
 
 /// Turns offsets into lines and columns.
