@@ -2,10 +2,11 @@
 //!
 //! A value is kept as the offset of its token (4 bytes); its text is read again from there when it is asked for.
 
-use super::lexer::{Lexer, Syntax, TokenKind, is_space, quoted_end, word_end};
+use super::lexer::{Lexer, Syntax, TokenKind, quoted_end};
 use super::number::{parse_number, plain_number_at};
 use super::tags::{self, Tag};
 use super::text::Locator;
+use super::window::{is_space, word_end};
 
 /// Marks the absence of a number.
 pub(super) const NONE: u32 = u32::MAX;

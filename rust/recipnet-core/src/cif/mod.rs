@@ -24,6 +24,7 @@ mod species;
 mod strings;
 mod tags;
 mod text;
+mod window;
 
 pub use batch::CifBatch;
 pub use crystal::CifCrystal;

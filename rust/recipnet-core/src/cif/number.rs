@@ -1,6 +1,6 @@
 //! The one grammar of numbers in CIF.
 
-use super::lexer::is_space;
+use super::window::is_space;
 
 /// A number with its standard uncertainty, where one is written.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,6 +1,6 @@
 //! Elements, isotopes and charges from type symbols and labels.
 
-use super::lexer::is_space;
+use super::window::is_space;
 use crate::elements::SYMBOLS;
 
 /// What a row is made of.
