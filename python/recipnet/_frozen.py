@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,6 +13,13 @@ class Frozen:
 
     __slots__: tuple[str, ...] = ()
     __hash__ = None  # type: ignore[assignment]  # arrays inside can be written
+
+    @classmethod
+    def _of(cls, **values: Any) -> Self:
+        """An object with these values, whatever its constructor asks for."""
+        made = object.__new__(cls)
+        made._fill(**values)
+        return made
 
     def _fill(self, **values: Any) -> None:
         for name, value in values.items():

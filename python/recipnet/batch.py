@@ -102,9 +102,6 @@ class CrystalBatch(Frozen):
     def __init__(self) -> None:
         raise TypeError("build a CrystalBatch with from_crystals, from_arrays, concat or recipnet.read_many")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (self.__getstate__(),))
-
     @classmethod
     def _make(cls, **fields: Any) -> CrystalBatch:
         """A batch from arrays that were checked already and that nothing else holds."""
@@ -369,12 +366,6 @@ def as_batch(crystals: CrystalBatch | Crystal | Iterable[Crystal]) -> CrystalBat
 
 #: What every batch function takes.
 Crystals: TypeAlias = CrystalBatch | Crystal | Iterable[Crystal]
-
-
-def _rebuild(state: dict[str, Any]) -> CrystalBatch:
-    batch = object.__new__(CrystalBatch)
-    batch.__setstate__(state)
-    return batch
 
 
 def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:

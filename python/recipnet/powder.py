@@ -61,15 +61,6 @@ class PowderPattern(Frozen):
     def __init__(self) -> None:
         raise TypeError("a PowderPattern is made by recipnet.powder_pattern")
 
-    @classmethod
-    def _make(cls, **fields: Any) -> PowderPattern:
-        made = object.__new__(cls)
-        made._fill(**fields)
-        return made
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (self.__getstate__(),))
-
     def __len__(self) -> int:
         return len(self.two_theta)
 
@@ -244,7 +235,7 @@ def powder_pattern(
     *reals, hkl, multiplicity, offsets, replaced = _core.powder_lines(atoms, length, angles, most, workers)
     warn_replaced(replaced)
     angle, intensity, d_spacing = (array.astype(np.float32) for array in reals) if single else reals
-    return PowderPattern._make(
+    return PowderPattern._of(
         two_theta=angle,
         intensity=intensity,
         d_spacing=d_spacing,
@@ -254,9 +245,3 @@ def powder_pattern(
         wavelength=length,
         ids=list(crystals.ids),
     )
-
-
-def _rebuild(state: dict[str, Any]) -> PowderPattern:
-    made = object.__new__(PowderPattern)
-    made.__setstate__(state)
-    return made

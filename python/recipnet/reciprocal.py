@@ -55,9 +55,6 @@ class Reflections(Frozen):
             made._complete()
         return made
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (self.__getstate__(),))
-
     def _complete(self) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.bool_]]:
         # In scan order nothing but hkl is made until it is read.
         if self._details is None:
@@ -229,9 +226,3 @@ def _declared(symmetry: DeclaredSymmetry | None) -> tuple[NDArray[np.int8], NDAr
 
 def _core_arrays(operations: Operations) -> tuple[NDArray[np.int8], NDArray[np.int16], int]:
     return operations.rotations, operations.translations, operations.denominator
-
-
-def _rebuild(state: dict[str, Any]) -> Reflections:
-    made = object.__new__(Reflections)
-    made.__setstate__(state)
-    return made

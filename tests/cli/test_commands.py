@@ -10,17 +10,15 @@ import subprocess
 import sys
 import time
 import tomllib
-from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from typer import testing
 
 import recipnet as rn
+from few import few_crystals
 from recipnet.cli import entry, main_command, predict_command, train_command
 from recipnet.training import runner
 
@@ -30,25 +28,15 @@ SMALL = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices on busy cores: threads that wait for each other would take most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-    torch.set_flush_denormal(False)  # the commands set it for the whole process
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def crystals(tmp_path_factory) -> Path:
     """160 training, 20 validation and 20 test crystals of the embedded set, as a Parquet file of a user."""
-    table = pq.read_table(str(files("recipnet.data") / "embedded" / "mp2018_subset.parquet"))
-    small = np.flatnonzero(table["natoms"].to_numpy() <= 10)
-    split = np.array(table["split"].to_pylist())[small]
-    rows = np.concatenate([small[split == "train"][:160], small[split == "val"][:20], small[split == "test"][:20]])
+    table = few_crystals(10, 160, 20, 20)
     path = tmp_path_factory.mktemp("data") / "few.parquet"
-    pq.write_table(table.take(pa.array(rows)), path)
+    pq.write_table(table, path)
     return path
 
 

@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import csv
-from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from typer import testing
 
+from few import few_crystals
 from recipnet.cli import predict_command, train_command
 from recipnet.models import modes, names
 
 MODES = [(name, mode) for name in names() for mode in modes(name)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices on busy cores: threads that wait for each other would take most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-    torch.set_flush_denormal(False)  # the commands set it for the whole process
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def crystals(tmp_path_factory) -> Path:
     """12 training, 3 validation and 3 test crystals of at most 4 atoms."""
-    table = pq.read_table(str(files("recipnet.data") / "embedded" / "mp2018_subset.parquet"))
-    small = np.flatnonzero(table["natoms"].to_numpy() <= 4)
-    split = np.array(table["split"].to_pylist())[small]
-    rows = np.concatenate([small[split == part][:count] for part, count in (("train", 12), ("val", 3), ("test", 3))])
+    table = few_crystals(4, 12, 3, 3)
     path = tmp_path_factory.mktemp("data") / "few.parquet"
-    pq.write_table(table.take(pa.array(rows)), path)
+    pq.write_table(table, path)
     return path
 
 

@@ -91,13 +91,7 @@ ROWS = [
 rows = pytest.mark.parametrize("row", ROWS, ids=str)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices on busy cores: threads that wait for each other would take most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def predict(model: torch.nn.Module, crystals: list[rn.Crystal], dtype: torch.dtype = torch.float64) -> torch.Tensor:

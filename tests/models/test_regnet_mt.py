@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +9,7 @@ import pytest
 import torch
 from typer import testing
 
+from few import few_crystals
 from models import twin_regnet
 from models.crystals import random_crystals
 from recipnet.cli import main_command
@@ -141,13 +140,9 @@ def test_gradients_reach_routers_and_experts():
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, one_thread):
     """Two targets with holes, 40 training crystals."""
-    table = pq.read_table(str(files("recipnet.data") / "embedded" / "mp2018_subset.parquet"))
-    small = np.flatnonzero(table["natoms"].to_numpy() <= 6)
-    split = np.array(table["split"].to_pylist())[small]
-    rows = np.concatenate([small[split == "train"][:40], small[split == "val"][:8], small[split == "test"][:8]])
-    table = table.take(pa.array(rows))
+    table = few_crystals(6, 40, 8, 8)
     gap = [None if i % 3 == 0 else value for i, value in enumerate(table["gap_pbe"].to_pylist())]
     place = table.schema.get_field_index("gap_pbe")
     table = table.set_column(place, table.schema.field("gap_pbe"), pa.array(gap, pa.float64()))
@@ -159,10 +154,7 @@ def run(tmp_path_factory):
         "model.name=regnet_mt", "model.options.reciprocal_blocks=0", "training.epochs=2", "training.batch_size=16",
         "output.plots=false", "output.baseline=false",
     ]  # fmt: skip
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield train(load_config(overrides=overrides), quiet=True).folder
-    torch.set_num_threads(before)
+    return train(load_config(overrides=overrides), quiet=True).folder
 
 
 def test_a_run_and_the_use_of_its_experts(run, tmp_path):

@@ -8,7 +8,6 @@ import math
 import os
 import signal
 import tomllib
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import pytest
 import torch
 
 import recipnet as rn
+from few import few_crystals
 from recipnet.data import load_dataset
 from recipnet.errors import ConfigError, DataError, ReadError, TrainingError
 from recipnet.training import Config, load, load_config, resume, runner, train
@@ -39,24 +39,15 @@ SMALL = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices on busy cores: threads that wait for each other would take most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def crystals(tmp_path_factory) -> Path:
     """64 training, 16 validation and 16 test crystals of the embedded set, as a Parquet file of a user."""
-    table = pq.read_table(str(files("recipnet.data") / "embedded" / "mp2018_subset.parquet"))
-    small = np.flatnonzero(table["natoms"].to_numpy() <= 8)
-    split = np.array(table["split"].to_pylist())[small]
-    rows = np.concatenate([small[split == "train"][:64], small[split == "val"][:16], small[split == "test"][:16]])
+    table = few_crystals(8, 64, 16, 16)
     path = tmp_path_factory.mktemp("data") / "few.parquet"
-    pq.write_table(table.take(pa.array(rows)), path)
+    pq.write_table(table, path)
     return path
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 import torch
 from torchmetrics.functional.classification import binary_accuracy, binary_auroc, binary_f1_score
 
+from few import few_crystals
 from recipnet.data import load_dataset
 from recipnet.errors import ConfigError, DataError
 from recipnet.plot.roc import Roc, roc, roc_points
@@ -32,23 +32,13 @@ SMALL = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices on busy cores: threads that wait for each other would take most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def crystals(tmp_path_factory) -> Path:
     """48 training, 12 validation and 12 test crystals of the embedded set, with holes in the labels."""
-    table = pq.read_table(str(files("recipnet.data") / "embedded" / "mp2018_subset.parquet"))
-    small = np.flatnonzero(table["natoms"].to_numpy() <= 6)
-    split = np.array(table["split"].to_pylist())[small]
-    rows = np.concatenate([small[split == "train"][:48], small[split == "val"][:12], small[split == "test"][:12]])
-    table = table.take(pa.array(rows))
+    table = few_crystals(6, 48, 12, 12)
     gap = np.array(table["gap_pbe"].to_pylist())
     energy = table["e_form"].to_pylist()
     # a third without an energy; the gap of every fifth is unknown

@@ -76,15 +76,6 @@ class FourierFeatures(Frozen):
     def __init__(self) -> None:
         raise TypeError("FourierFeatures are made by recipnet.fourier_features")
 
-    @classmethod
-    def _make(cls, **fields: Any) -> FourierFeatures:
-        made = object.__new__(cls)
-        made._fill(**fields)
-        return made
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (self.__getstate__(),))
-
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -190,7 +181,7 @@ def fourier_features(
     if kind == "complex":
         values = values.view(np.complex64 if single else np.complex128)
     unit, multiplicity = np.unique(equivalent, return_counts=True)
-    return FourierFeatures._make(
+    return FourierFeatures._of(
         values=values,
         offsets=offsets,
         atom_offsets=crystals.offsets.copy(),
@@ -203,9 +194,3 @@ def fourier_features(
         asymmetric_offsets=np.searchsorted(unit, crystals.offsets).astype(np.int64),
         site_multiplicity=multiplicity.astype(np.int32),
     )
-
-
-def _rebuild(state: dict[str, Any]) -> FourierFeatures:
-    made = object.__new__(FourierFeatures)
-    made.__setstate__(state)
-    return made

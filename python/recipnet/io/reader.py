@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -311,14 +311,14 @@ class Reader:
         return Piece(batch, failures)
 
 
-@lru_cache(maxsize=4)
-def _first_numbers(count: int) -> list[str]:
-    return list(map(str, range(count)))
+@cache
+def _first_numbers() -> list[str]:
+    return list(map(str, range(_TEXT_COUNT)))
 
 
 def _numbers(start: int, end: int) -> list[str]:
     """``str`` of whole numbers; those of the first piece are made once."""
-    return _first_numbers(_TEXT_COUNT)[start:end] if end <= _TEXT_COUNT else list(map(str, range(start, end)))
+    return _first_numbers()[start:end] if end <= _TEXT_COUNT else list(map(str, range(start, end)))
 
 
 def _encoded(text: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recipnet.errors import ArgumentError
 
 
-def at_least(low: int, **options: int) -> None:
+def at_least(low: int, **options: float) -> None:
     """Refuse options below ``low``.
 
     Raises

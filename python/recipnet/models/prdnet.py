@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from recipnet.data.spec import Ball, FeatureSpec, Nearest, Radius
 from recipnet.errors import ArgumentError
 from recipnet.models.angles import AngleMean
+from recipnet.models.checks import at_least
 from recipnet.models.diffraction import Diffraction
 from recipnet.models.prdnet_parts import FusedHead, GraphStream
 from recipnet.models.radial import Gaussians, envelope
@@ -114,14 +115,9 @@ class PRDNet(nn.Module):
         super().__init__()
         if neighbors not in ("radius", "nearest"):
             raise ArgumentError(f"neighbors = {neighbors!r}: one of radius, nearest", name="neighbors", value=neighbors)
-        sizes = {"targets": targets, "channels": channels, "layers": layers, "heads": heads,
-                 "angle_degree": angle_degree, "form_factors": form_factors}  # fmt: skip
-        for name, value in sizes.items():
-            if value < 1:
-                raise ArgumentError(f"{name} = {value}: must be at least 1", name=name, value=value)
-        for name, value in (("num_radial", num_radial), ("num_angle_radial", num_angle_radial), ("shells", shells)):
-            if value < 2:
-                raise ArgumentError(f"{name} = {value}: must be at least 2", name=name, value=value)
+        at_least(1, targets=targets, channels=channels, layers=layers, heads=heads)
+        at_least(1, angle_degree=angle_degree, form_factors=form_factors)
+        at_least(2, num_radial=num_radial, num_angle_radial=num_angle_radial, shells=shells)
         self.cutoff = cutoff if neighbors == "radius" else None
         edges = Radius(cutoff) if neighbors == "radius" else Nearest(k)
         self.spec = FeatureSpec(edges=edges, reflections=Ball(d_min) if diffraction else None)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from recipnet.data.spec import FeatureSpec, IndexBox, Nearest
-from recipnet.errors import ArgumentError
 from recipnet.models.angles import AngleMeanOfPairs
+from recipnet.models.checks import at_least
 from recipnet.models.diffraction_paper import IndexedDiffraction
 from recipnet.models.prdnet_parts import FusedHead, GraphStream
 from recipnet.models.radial import Gaussians
@@ -74,13 +74,9 @@ class PRDNetPaper(nn.Module):
         atom_features: str = "cgcnn92",
     ) -> None:
         super().__init__()
-        sizes = {"targets": targets, "channels": channels, "layers": layers, "heads": heads,
-                 "num_angle_radial": num_angle_radial}  # fmt: skip
-        for name, value in sizes.items():
-            if value < 1:
-                raise ArgumentError(f"{name} = {value}: must be at least 1", name=name, value=value)
-        if num_radial < 2:
-            raise ArgumentError(f"num_radial = {num_radial}: must be at least 2", name="num_radial", value=num_radial)
+        at_least(1, targets=targets, channels=channels, layers=layers, heads=heads)
+        at_least(1, num_angle_radial=num_angle_radial)
+        at_least(2, num_radial=num_radial)
         angles = angles and edge_features
         box = IndexBox(m, n, half=True, reduced=True) if self.fixed else IndexBox(m, 300 if n is None else n)
         edges = Nearest(k, shell_tol=0.0, edges="paper")

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from recipnet.data.spec import Ball, FeatureSpec, Nearest, Radius
 from recipnet.errors import ArgumentError
 from recipnet.models.atoms import AtomEmbedding
+from recipnet.models.checks import at_least
 from recipnet.models.gated import GatedLayer
 from recipnet.models.radial import Gaussians, envelope
 from recipnet.models.segments import gather_rows, segment_sum, weighted_mean
@@ -166,9 +167,7 @@ class ReGNetBody(nn.Module):
 
 def count_blocks(targets: int, channels: int, blocks: int, reciprocal_blocks: int | None) -> int:
     """How many blocks have a reciprocal part; refuses numbers that make no network."""
-    for name, value in (("channels", channels), ("blocks", blocks), ("targets", targets)):
-        if value < 1:
-            raise ArgumentError(f"{name} = {value}: must be at least 1", name=name, value=value)
+    at_least(1, channels=channels, blocks=blocks, targets=targets)
     count = blocks if reciprocal_blocks is None else reciprocal_blocks
     if not 0 <= count <= blocks:
         raise ArgumentError(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recipnet.errors import ArgumentError
+from recipnet.models.checks import at_least
 from recipnet.models.experts import Experts, Routers, imbalance
 from recipnet.models.regnet import ReGNet, ReGNetBody
 from recipnet.models.regnet_paper import ReGNetPaper
@@ -77,9 +77,8 @@ class ReGNetMT(nn.Module):
         **trunk: Any,
     ) -> None:
         super().__init__()
-        for name, value, low in (("experts", experts, 1), ("hidden", hidden, 0), ("balance", balance, 0.0)):
-            if value < low:
-                raise ArgumentError(f"{name} = {value}: must be at least {low}", name=name, value=value)
+        at_least(1, experts=experts)
+        at_least(0, hidden=hidden, balance=balance)
         self.trunk = self.trunk_class(targets, **trunk)
         channels = self.trunk.head[0].in_features  # type: ignore[index]
         self.trunk.head = nn.Identity()
