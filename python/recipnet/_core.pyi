@@ -118,6 +118,11 @@ def num_threads() -> int: ...
 def parallelism() -> dict[str, Any]: ...
 
 # cif and symmetry
+class Declarations:
+    """What each crystal of a batch declares: one value of each kind, and for every crystal the place of its own."""
+
+    def lists(self) -> tuple[list[tuple[Any, ...]], list[int]]: ...
+
 def read_cifs(
     sources: list[Any],
     are_paths: bool,

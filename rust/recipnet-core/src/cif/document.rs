@@ -172,13 +172,9 @@ impl<'d, 't> Column<'d, 't> {
     #[must_use]
     #[inline]
     pub fn text(&self, row: usize) -> &'t str {
-        let at = self.offset(row);
-        let bytes = self.document.text.as_bytes();
-        // A word that starts with a letter or digit has no quotes.
-        if self.document.syntax == Syntax::Cif1 && bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
-            return &self.document.text[at..word_end(bytes, at)];
-        }
-        self.get(row).text
+        self.document
+            .word(self.offset(row))
+            .unwrap_or_else(|| self.get(row).text)
     }
 
     /// The number in a row, where there is one; quotes around it do not matter.
@@ -329,29 +325,28 @@ impl<'t> Document<'t> {
         Locator::new(self.text).places(offsets)
     }
 
+    /// The commonest value, letters and digits up to white space, if that is what starts at an offset.
+    #[inline]
+    fn word(&self, at: usize) -> Option<&'t str> {
+        let bytes = self.text.as_bytes();
+        let plain = self.syntax == Syntax::Cif1 && bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+        plain.then(|| &self.text[at..word_end(bytes, at)])
+    }
+
     /// The value whose token starts at an offset.
     #[inline]
     fn value(&self, at: usize) -> Value<'t> {
         let bytes = self.text.as_bytes();
-        // The commonest values: letters and digits up to white space, and short texts in quotes.
-        if self.syntax == Syntax::Cif1 {
-            match bytes.get(at) {
-                Some(first) if first.is_ascii_alphanumeric() => {
-                    return Value {
-                        text: &self.text[at..word_end(bytes, at)],
-                        form: Form::Bare,
-                        at,
-                    };
-                }
-                Some(b'\'' | b'"') => {
-                    return Value {
-                        text: &self.text[at + 1..quoted_end(bytes, at).0],
-                        form: Form::Quoted,
-                        at,
-                    };
-                }
-                _ => {}
-            }
+        if let Some(text) = self.word(at) {
+            let form = Form::Bare;
+            return Value { text, form, at };
+        }
+        if self.syntax == Syntax::Cif1 && matches!(bytes.get(at), Some(b'\'' | b'"')) {
+            return Value {
+                text: &self.text[at + 1..quoted_end(bytes, at).0],
+                form: Form::Quoted,
+                at,
+            };
         }
         // The offset is that of a token which was read once before.
         let token = Lexer::new(self.text, at, self.syntax).next();

@@ -86,10 +86,9 @@ pub struct Lexer<'t> {
     window: Window,
 }
 
-/// What a byte can start.
+/// What a byte that is no white space can start.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
-    Space,
     Comment,
     Semicolon,
     Quote,
@@ -103,13 +102,7 @@ enum Class {
 
 const CLASSES: [Class; 256] = {
     let mut table = [Class::Plain; 256];
-    // Control characters stand for white space too; the decoder has reported them.
     let mut i = 0;
-    while i <= b' ' as usize {
-        table[i] = Class::Space;
-        i += 1;
-    }
-    i = 0;
     while i < 8 {
         table[b"dDsSlLgG"[i] as usize] = Class::Keyword;
         i += 1;
@@ -463,7 +456,7 @@ impl Iterator for Lexer<'_> {
                 Class::Quote => self.quoted(at),
                 Class::Keyword => self.keyword_or_bare(at),
                 Class::Semicolon if at == 0 || is_line_end(self.text[at - 1]) => self.text_field(at),
-                Class::Plain | Class::Semicolon | Class::Space => self.bare(at, None),
+                Class::Plain | Class::Semicolon => self.bare(at, None),
                 Class::Bracket if self.syntax == Syntax::Cif2 && byte != b'}' => self.nested(at),
                 Class::Bracket if byte != b'[' && self.syntax == Syntax::Cif1 => self.bare(at, None),
                 Class::Bracket | Class::Reserved => self.bare(at, Some(Flaw::Reserved)),

@@ -2,7 +2,7 @@
 
 use wide::u8x16;
 
-/// Whether a byte separates tokens.
+/// Whether a byte separates tokens. Control characters do too; the decoder has reported them.
 #[inline]
 pub(super) const fn is_space(byte: u8) -> bool {
     byte <= b' '

@@ -27,6 +27,7 @@ mod ragged;
 mod rows;
 mod scatterers;
 mod separable;
+mod shells;
 mod weighted;
 
 #[cfg(test)]

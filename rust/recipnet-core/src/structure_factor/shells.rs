@@ -1,0 +1,130 @@
+//! What depends on the length of a reflection and the kind of an atom: form factors by shell, displacements.
+
+use super::scatterers::{Displacement, Grouped, Scatterers};
+use crate::elementary::exp;
+use crate::machine::{Kernel, Machine, dispatch};
+use crate::math::{Mat3, triangular};
+
+/// Values of s^2 that differ by less than this relative to the first of their run are one shell: rounding, not physics.
+const SAME_SHELL: f64 = 1e-14;
+
+/// Shells of one crystal and the factors of its species there.
+#[derive(Default)]
+pub(super) struct Shells {
+    /// s^2 of each shell.
+    pub square: Vec<f64>,
+    /// Scratch: s^2 of each reflection.
+    all: Vec<f64>,
+    /// Shell of each reflection.
+    pub of: Vec<u32>,
+    /// `f(s) + f'` of each species that occurs, shell by shell.
+    values: Vec<f64>,
+    /// Where a species' values begin; by species of the batch.
+    begin: Vec<u32>,
+}
+
+impl Shells {
+    /// Runs of equal s^2; with `each`, a shell for each reflection.
+    pub fn set(&mut self, hkl: &[[i32; 3]], reciprocal: &Mat3, each: bool) {
+        self.square.clear();
+        self.of.clear();
+        let mut run = -1.0f64;
+        dispatch(Squares {
+            hkl,
+            frame: triangular(reciprocal),
+            out: &mut self.all,
+        });
+        // Without a branch: a value is written in any case, and stays if it begins a shell.
+        self.square.resize(self.all.len(), 0.0);
+        let mut count = 0;
+        self.of.extend(self.all.iter().map(|&square| {
+            let new = each || (square - run).abs() > SAME_SHELL * run.abs();
+            self.square[count] = square;
+            run = if new { square } else { run };
+            count += usize::from(new);
+            count as u32 - 1
+        }));
+        self.square.truncate(count);
+    }
+
+    pub fn evaluate(&mut self, atoms: &Scatterers, grouped: &Grouped) {
+        let size = self.square.len();
+        self.values.clear();
+        self.begin.resize(atoms.species.len(), 0);
+        let mut last = u32::MAX;
+        // Kinds are sorted by species.
+        for kind in &grouped.kinds {
+            if kind.species == last {
+                continue;
+            }
+            last = kind.species;
+            let start = self.values.len();
+            self.begin[last as usize] = (start / size.max(1)) as u32;
+            self.values.resize(start + size, 0.0);
+            let species = &atoms.species[last as usize];
+            species.factor.evaluate(&self.square, &mut self.values[start..]);
+            let [real, _] = species.dispersion;
+            if real != 0.0 {
+                for value in &mut self.values[start..] {
+                    *value += real;
+                }
+            }
+        }
+    }
+
+    pub fn of_species(&self, species: u32) -> &[f64] {
+        let size = self.square.len();
+        let start = self.begin[species as usize] as usize * size;
+        &self.values[start..start + size]
+    }
+}
+
+/// s^2 of reflections from a triangular frame of the reciprocal lattice.
+struct Squares<'a> {
+    hkl: &'a [[i32; 3]],
+    frame: Mat3,
+    out: &'a mut Vec<f64>,
+}
+
+impl Kernel for Squares<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        let [[a, b, c], [_, d, e], [_, _, f]] = self.frame.map(|row| row.map(|x| 0.5 * x));
+        self.out.clear();
+        self.out.resize(self.hkl.len(), 0.0);
+        for (h, to) in self.hkl.iter().zip(self.out.iter_mut()) {
+            let (x, y, z) = (f64::from(h[0]), f64::from(h[1]), f64::from(h[2]));
+            let along_y = M::madd(y, d, x * b);
+            let along_z = M::madd(z, f, M::madd(y, e, x * c));
+            *to = M::madd(along_z, along_z, M::madd(along_y, along_y, (x * a) * (x * a)));
+        }
+    }
+}
+
+/// `exp(-x s^2)`, or of a quadratic form in h, into `out`.
+pub(super) struct Smear<'a> {
+    pub displacement: Displacement,
+    pub square: &'a [f64],
+    pub hkl: &'a [[i32; 3]],
+    pub out: &'a mut Vec<f64>,
+}
+
+impl Kernel for Smear<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        self.out.clear();
+        match self.displacement {
+            Displacement::None => self.out.resize(self.square.len(), 1.0),
+            Displacement::Isotropic(x) => self.out.extend(self.square.iter().map(|s| -x * s)),
+            Displacement::Anisotropic(x) => self.out.extend(self.hkl.iter().map(|h| {
+                let [h, k, l] = h.map(f64::from);
+                -(x[0] * h * h + x[1] * k * k + x[2] * l * l + x[3] * k * l + x[4] * h * l + x[5] * h * k)
+            })),
+        }
+        if self.displacement != Displacement::None {
+            for value in self.out.iter_mut() {
+                *value = exp::<M>(*value);
+            }
+        }
+    }
+}
