@@ -72,6 +72,7 @@ ROWS = [
     Row("prdnet", "exact", {**PRDNET, "level": "set"}),
     Row("prdnet", "exact", {**PRDNET, "level": "pairs", "d_pairs": 2.0}),
     Row("prdnet", "exact", {**PRDNET, "factors": "xray"}),
+    Row("prdnet", "exact", {**PRDNET, "factors": "full", "form_factors": 3}),
     Row("prdnet", "exact", {**PRDNET, "neighbors": "nearest", "k": 8}, lacks=("continuity",)),
     Row("prdnet", "paper", PRDNET_PAPER),
     Row("prdnet", "paper_fixed", {**PRDNET_PAPER, "m": 2, "n": 62}),

@@ -50,9 +50,10 @@ def predict(model: torch.nn.Module, crystals: list[rn.Crystal]) -> np.ndarray:
         return model(collate(crystals, model.spec, dtype=torch.float64)).numpy()
 
 
+@pytest.mark.parametrize("factors", ["learned", "full"])
 @pytest.mark.parametrize("level", ["powder", "set", "pairs"])
-def test_exact_equals_its_twin(level):
-    options = {**EXACT, "level": level}
+def test_exact_equals_its_twin(level, factors):
+    options = {**EXACT, "level": level, "factors": factors}
     model = made(targets=2, **options)
     crystals = random_crystals(2, seed=3)
     got = predict(model, crystals)
@@ -231,7 +232,7 @@ def test_mixed_sites_count_by_occupancy():
     ("options", "message"),
     [
         ({"level": "lines"}, "one of powder, set, pairs"),
-        ({"factors": "neutron"}, "one of learned, xray"),
+        ({"factors": "neutron"}, "one of learned, full, xray"),
         ({"level": "pairs", "d_pairs": 1.0}, "at least d_min"),
         ({"neighbors": "all"}, "one of radius, nearest"),
         ({"heads": 0}, "at least 1"),

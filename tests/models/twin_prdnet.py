@@ -221,13 +221,19 @@ def intensities(
     state: State, crystal: Crystal, h: Floats, d_min: float, num_radial: int
 ) -> list[tuple[NDArray[np.int64], float, NDArray[np.complex128], Floats]]:
     """Reflection, |G|, F without and its profile phi with the envelope left to the caller."""
-    a = np.array([linear(state, "diffraction.amplitude", row) for row in h])
+    full = "diffraction.full.out.weight" in state
+    a = None if full else np.array([linear(state, "diffraction.amplitude", row) for row in h])
     q_max, out = 2 * np.pi / d_min, []
     for hkl, q in ball(crystal, d_min):
-        f = np.zeros(a.shape[1], dtype=np.complex128)
+        f, radial = 0.0, rbf2(q, 0.0, q_max, num_radial)
         for i in range(len(crystal)):
-            f += a[i] * np.exp(2j * np.pi * (hkl @ crystal.frac_coords[i]))
-        phi = plain_mlp(state, "diffraction.profile", rbf2(q, 0.0, q_max, num_radial))
+            if full:
+                inner = linear(state, "diffraction.full.atom", h[i]) + state["diffraction.full.length.weight"] @ radial
+                factor = linear(state, "diffraction.full.out", silu(inner))
+            else:
+                factor = a[i]
+            f = f + factor * np.exp(2j * np.pi * (hkl @ crystal.frac_coords[i]))
+        phi = 1.0 if full else plain_mlp(state, "diffraction.profile", radial)
         out.append((hkl, q, f / len(crystal), phi))
     return out
 

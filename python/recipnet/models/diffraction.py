@@ -7,27 +7,57 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from recipnet.errors import ArgumentError, DataError
 from recipnet.models.radial import Gaussians, envelope
 from recipnet.models.segments import segment_outer, segment_sum
 from recipnet.models.triples import closed_triples
-from recipnet.ops import form_factor_table, recip_forward
+from recipnet.ops import form_factor_table, recip_forward, structure_factor
 from recipnet.ops.table import interpolate
 
 if TYPE_CHECKING:
     from recipnet.data import TensorBatch
 
 LEVELS = ("powder", "set", "pairs")
+FACTORS = ("learned", "full", "xray")
 #: Highest atomic number with a tabulated X-ray form factor.
 TABULATED = 98
+
+
+class TermFactors(nn.Module):
+    """Structure factors whose form factors are a network of the atom's state and |G|, ``MLP([h_i, RBF(|G|)])``.
+
+    The first map of the network acts on atoms and reflections apart and is added for each pair of them.
+    """
+
+    def __init__(self, channels: int, num_radial: int, form_factors: int) -> None:
+        super().__init__()
+        self.atom = nn.Linear(channels, 2 * form_factors)
+        self.length = nn.Linear(num_radial, 2 * form_factors, bias=False)
+        self.out = nn.Linear(2 * form_factors, form_factors)
+
+    def forward(self, h: Tensor, radial: Tensor, batch: TensorBatch) -> Tensor:
+        """``h (N, C), radial (H, num_radial) -> F (H, P)``, complex."""
+        hkl, hkl_offsets = batch.required("hkl", "hkl_offsets")
+        place = (hkl, batch.atom_offsets, hkl_offsets)
+        # terms in the order of the sums: every atom of a crystal with all its reflections
+        count = hkl_offsets.diff().index_select(0, batch.atom_crystal)
+        atom = torch.repeat_interleave(torch.arange(len(h), device=h.device), count)
+        first = hkl_offsets.index_select(0, batch.atom_crystal) - (count.cumsum(0) - count)
+        reflection = torch.arange(len(atom), device=h.device) + first.index_select(0, atom)
+        inner = self.atom(h).index_select(0, atom) + self.length(radial).index_select(0, reflection)
+        factors = self.out(F.silu(inner)) * batch.occupancies.index_select(0, atom)[:, None]
+        channels = factors.t().contiguous().unbind(0)
+        sums = [structure_factor(batch.frac, weights, *place, per_term=True) for weights in channels]
+        return torch.stack(sums, dim=1)
 
 
 class Diffraction(nn.Module):
     r"""Features of a crystal from its squared structure factors.
 
-    Form factors are separable, ``f_i(G) = a_i phi(|G|)`` with ``a_i = W h_i``: they know the species, its environment
-    and the length of G. With N atoms in the cell,
+    Form factors are separable by default, ``f_i(G) = a_i phi(|G|)`` with ``a_i = W h_i``: they know the species, its
+    environment and the length of G. With N atoms in the cell,
 
     .. math::
         F(\mathbf G) = \frac{\varphi(|\mathbf G|)}{N} \sum_i a_i e^{i \mathbf G \cdot \mathbf p_i}, \qquad
@@ -44,8 +74,10 @@ class Diffraction(nn.Module):
         Angstrom; the ball is ``0 < |G| <= 2 pi / d_min``, one of each opposite pair.
     form_factors : int
         Number P of pseudo-particles.
-    factors : {"learned", "xray"}
-        ``"xray"``: the tabulated X-ray form factors of neutral atoms instead, with phi = u; then P is 1.
+    factors : {"learned", "full", "xray"}
+        ``"full"``: ``f_i(G) = MLP([h_i, RBF(|G|)])``, a network for each atom and reflection: small cells and few
+        pseudo-particles; phi = u. ``"xray"``: the tabulated X-ray form factors of neutral atoms, with phi = u; then P
+        is 1.
     level : {"powder", "set", "pairs"}
         ``"powder"``: sums of I weighted by Gaussians of |G|, as powder lines. ``"set"``: a network sees every
         reflection by itself, gated by its intensity. ``"pairs"``: ``"powder"`` and sums of the triple products
@@ -83,14 +115,16 @@ class Diffraction(nn.Module):
         if level == "pairs" and d_pairs < d_min:
             message = f"d_pairs = {d_pairs}: must be at least d_min = {d_min:g}, the edge of the ball of reflections"
             raise ArgumentError(message, name="d_pairs", value=d_pairs)
-        if factors not in ("learned", "xray"):
-            raise ArgumentError(f"factors = {factors!r}: one of learned, xray", name="factors", value=factors)
+        if factors not in FACTORS:
+            raise ArgumentError(f"factors = {factors!r}: one of {', '.join(FACTORS)}", name="factors", value=factors)
         hidden = 2 * channels if hidden is None else hidden
         self.level = level
         self.q_max = 2.0 * math.pi / d_min
         self.radial = Gaussians(0.0, self.q_max, num_radial)
-        self.amplitude = self.profile = None
-        if factors == "xray":
+        self.amplitude = self.profile = self.full = None
+        if factors == "full":
+            self.full = TermFactors(channels, num_radial, form_factors)
+        elif factors == "xray":
             form_factors = 1
             table = form_factor_table(range(1, TABULATED + 1), 0.5 / d_min, dtype=torch.float64)
             self.register_buffer("table", table, persistent=False)
@@ -120,7 +154,10 @@ class Diffraction(nn.Module):
         """What of F is the atoms', ``F / phi``: ``(H, P)``, complex."""
         hkl, hkl_offsets, inverse_d = batch.required("hkl", "hkl_offsets", "inverse_d")
         place = (batch.frac, hkl, batch.atom_offsets, hkl_offsets)
-        if self.amplitude is None:
+        if self.full is not None:
+            (inverse_d,) = batch.required("inverse_d")
+            total = self.full(h, self.radial(inverse_d * (2.0 * math.pi)), batch)
+        elif self.amplitude is None:
             species, kind = torch.unique(batch.numbers, return_inverse=True)
             if int(species[-1]) > TABULATED:
                 message = f"atomic number {int(species[-1])}: X-ray form factors are tabulated up to {TABULATED}"

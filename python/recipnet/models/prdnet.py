@@ -69,8 +69,9 @@ class PRDNet(nn.Module):
         How reflections become features of a crystal, see :class:`~recipnet.models.diffraction.Diffraction`.
     form_factors : int
         Number P of pseudo-particles.
-    factors : {"learned", "xray"}
-        ``"xray"``: tabulated X-ray form factors of the elements instead of learned ones; then P is 1.
+    factors : {"learned", "full", "xray"}
+        ``"full"``: not separable, a network for each atom and reflection, for small cells. ``"xray"``: tabulated X-ray
+        form factors of the elements instead of learned ones; then P is 1.
     shells : int
         Gaussians of |G| that the powder sums are weighted with.
     d_pairs : float
