@@ -1,7 +1,7 @@
 # make train    set up, then train on the embedded data          make lint     every static check that CI runs
 # make test     set up, then run all tests                       make wheel    dist/*.whl, manylinux_2_28 or older
 # make setup    only set up                                      make sdist    dist/*.tar.gz
-# make bench    the benchmark table                              make clean    remove what was built (runs/ stays)
+# make bench    the benchmark table; peers in .venv-bench        make clean    remove what was built (runs/ stays)
 # make gpu      on a CUDA device: CuPy, the tests that need it, compute-sanitizer if it is there, the operators' benchmark
 #
 # Needs git, make, Python >= 3.11 with venv, a Rust toolchain (rustc >= 1.89) and a C linker; the rest is installed into
@@ -85,8 +85,29 @@ wheel: $(ENVIRONMENT)
 sdist: $(ENVIRONMENT)
 	$(BIN)/maturin sdist --out $(DIST)
 
-bench: setup
-	for script in benches/python/*.py; do $(BIN)/python "$$script"; done
+# The peers have an environment of their own; what does not install on this platform has a row that says so.
+BENCH := $(CURDIR)/.venv-bench
+BENCH_WHEEL := target/bench-wheel
+BENCH_SOURCES := pyproject.toml $(shell find python -type f -not -name '*.so' -not -path '*/__pycache__/*')
+
+$(BENCH)/.peers: benches/peers.txt $(ENVIRONMENT)
+	rm -rf $(BENCH)
+	$(BIN)/uv venv --quiet --python $(BIN)/python $(BENCH)
+	$(BIN)/uv pip install --python $(BENCH)/bin/python --requirement benches/peers.txt \
+	  || for peer in $$(sed '/^#/d' benches/peers.txt); do \
+	    $(BIN)/uv pip install --python $(BENCH)/bin/python --constraint benches/peers.txt "$$peer" \
+	      || echo "not installed: $$peer" >&2; \
+	  done
+	@touch $@
+
+$(BENCH)/.recipnet: $(BENCH)/.peers $(EXTENSION) $(BENCH_SOURCES)
+	rm -rf $(BENCH_WHEEL)
+	$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out $(BENCH_WHEEL)
+	$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --reinstall --no-deps $(BENCH_WHEEL)/*.whl
+	@touch $@
+
+bench: $(BENCH)/.recipnet
+	$(BENCH)/bin/python benches/python/run_all.py $(BENCH_ARGS)
 
 gpu: setup
 	cuda=$$($(BIN)/python -c 'import torch; print((torch.version.cuda or "").split(".")[0])'); \
@@ -104,4 +125,4 @@ constraints: $(ENVIRONMENT)
 	mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) target dist .pytest_cache .mypy_cache .ruff_cache python/recipnet/_core*.so
+	rm -rf $(VENV) $(BENCH) target dist .pytest_cache .mypy_cache .ruff_cache python/recipnet/_core*.so

@@ -9,6 +9,7 @@ and whether that is right. An error on a good file is wrong, a disputed file mus
 
 from __future__ import annotations
 
+import argparse
 import csv
 import re
 import sys
@@ -58,7 +59,9 @@ def outcome(row: dict[str, str], folder: Path) -> tuple[str, str, str]:
 
 def main() -> int:
     """Read all, write the table, print the tally."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT.parent / "shared" / "cif-corpus"
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT.parent / "shared" / "cif-corpus")
+    folder = parser.parse_args().folder
     rows: list[dict[str, object]] = []
     tally: Counter[tuple[str, str]] = Counter()
     unexplained = 0

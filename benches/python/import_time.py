@@ -7,6 +7,7 @@ Appends one line to ``benches/results/import_time.csv``.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import datetime
 import os
@@ -31,7 +32,9 @@ def once(name: str) -> float:
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=int, nargs="?", default=15)
+    runs = parser.parse_args().runs
     once("recipnet")
     times = [(once("numpy"), once("recipnet")) for _ in range(runs)]
     base, full = (statistics.median(column) for column in zip(*times, strict=True))

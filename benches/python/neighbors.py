@@ -1,177 +1,173 @@
-"""Neighbour lists against pymatgen and vesin: small, sheared and large crystals, and the memory of 100,000 atoms.
+"""Neighbour lists against pymatgen, vesin, matscipy, ASE and jarvis-tools; and the memory of 100,000 atoms.
 
-    python benches/python/neighbors.py [--source FILE.parquet] [--crystals 500] [--repeats 5] [--skip-memory]
+    python benches/python/neighbors.py [--source FILE.parquet] [--crystals 500] [--repeats 7] [--skip-memory]
 
-Each peer gets its own objects ready-made; timed is the call that makes the list, structure by structure for the peers
-(they have no batches) and both ways for recipnet. Lists are compared in size first, so that the same work is timed.
-Without ``--source`` the crystals are those that ship with the package.
-
-Memory that a process touches for the first time is slow on virtual machines. Before anything is timed one array of
-31 MiB is taken and freed, as any real program does: glibc then keeps freed memory, for every program here.
+Peers get their own objects ready-made; timed is the call that makes indices, shifts, vectors (pymatgen has none) and
+distances. Sizes are compared first.
 """
 
 from __future__ import annotations
 
-import argparse
-import resource
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import vesin
-from _record import median_time, table, versions, write
-from pymatgen.optimization.neighbors import find_points_in_spheres
+from _crystals import sheared, silicon
+from _jarvis import graphs
+from _race import Call, Peer, Race, options
 
 import recipnet as rn
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--source")
-parser.add_argument("--crystals", type=int, default=500)
-parser.add_argument("--repeats", type=int, default=5)
-parser.add_argument("--skip-memory", action="store_true")
-parser.add_argument("--memory-only", action="store_true")
-arguments = parser.parse_args()
 PERIODIC = np.array([1, 1, 1], dtype=np.int64)
 
 
-def diamond(cells: tuple[int, int, int]) -> rn.CrystalBatch:
-    """Silicon, a = 5.43 angstrom, rattled by 0.05 angstrom."""
-    corner = np.array([[0, 0, 0], [0, 2, 2], [2, 0, 2], [2, 2, 0], [1, 1, 1], [1, 3, 3], [3, 1, 3], [3, 3, 1]]) / 4
-    grid = np.stack(np.meshgrid(*(np.arange(n) for n in cells), indexing="ij"), axis=-1).reshape(-1, 1, 3)
-    cart = 5.43 * (grid + corner).reshape(-1, 3)
-    cart += np.random.default_rng(1).normal(0.0, 0.05, cart.shape)
-    edges = 5.43 * np.array(cells)
-    return rn.CrystalBatch.from_arrays(np.diag(edges)[None], np.full(len(cart), 14), cart / edges, [0, len(cart)])
+def cells(crystals: Sequence[rn.Crystal]) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(c.lattice, np.ascontiguousarray(c.cart_coords)) for c in crystals]
 
 
-def sheared() -> rn.CrystalBatch:
-    cell = np.array([[6.0, 0.0, 0.0], [31.3, 6.5, 0.0], [-21.9, 17.8, 7.0]])
-    frac = np.random.default_rng(2).random((12, 3))
-    return rn.CrystalBatch.from_arrays(cell[None], np.full(12, 6), frac, [0, 12])
+def pymatgen(crystals: Sequence[rn.Crystal], cutoff: float) -> Call:
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    given = cells(crystals)
+
+    def run() -> int:
+        count = 0
+        for lattice, cart in given:
+            found = find_points_in_spheres(cart, cart, r=cutoff, pbc=PERIODIC, lattice=lattice, tol=1e-8)
+            count += int(np.count_nonzero(found[3] > 1e-8))  # it lists each atom as its own neighbour
+        return count
+
+    return run
 
 
-def small() -> rn.CrystalBatch:
-    source = arguments.source or str(resources.files("recipnet.data").joinpath("embedded/mp2018_subset.parquet"))
-    batch = rn.read_many(source, on_error="skip")[0]
-    batch = batch[np.flatnonzero(np.diff(batch.offsets) <= 20)]
-    return batch[np.linspace(0, len(batch) - 1, arguments.crystals).astype(int)]
+def vesin(crystals: Sequence[rn.Crystal], cutoff: float, threads: int) -> Call:
+    import vesin
+
+    given = cells(crystals)
+    calculator = vesin.NeighborList(cutoff=cutoff, full_list=True, n_threads=threads)
+    compute = partial(calculator.compute, periodic=True, quantities="ijSdD")
+    return lambda: sum(len(compute(points=cart, box=lattice)[0]) for lattice, cart in given)
 
 
-def pymatgen_radius(crystals, cutoff: float) -> int:
-    count = 0
-    for crystal, cart in crystals:
-        found = find_points_in_spheres(cart, cart, r=cutoff, pbc=PERIODIC, lattice=crystal.lattice, tol=1e-8)
-        count += int(np.count_nonzero(found[3] > 1e-8))
-    return count
+def matscipy(crystals: Sequence[rn.Crystal], cutoff: float) -> Call:
+    from matscipy.neighbours import neighbour_list
+
+    given = cells(crystals)
+    compute = partial(neighbour_list, "ijdDS", cutoff=cutoff, pbc=[True] * 3)
+    return lambda: sum(len(compute(positions=cart, cell=lattice)[0]) for lattice, cart in given)
 
 
-def vesin_radius(crystals, cutoff: float) -> int:
-    calculator = vesin.NeighborList(cutoff=cutoff, full_list=True)
-    count = 0
-    for crystal, cart in crystals:
-        found = calculator.compute(points=cart, box=crystal.lattice, periodic=True, quantities="ijSdD")
-        count += len(found[0])
-    return count
+def ase(crystals: Sequence[rn.Crystal], cutoff: float) -> Call:
+    from ase.neighborlist import primitive_neighbor_list
+
+    given = cells(crystals)
+    return lambda: sum(
+        len(primitive_neighbor_list("ijdDS", [True] * 3, lattice, cart, cutoff)[0]) for lattice, cart in given
+    )
 
 
-def pymatgen_nearest(crystals, k: int) -> int:
-    """The list of the smallest radius that holds k neighbours of every atom, sorted and cut with ties."""
-    count = 0
-    for crystal, cart in crystals:
+def pymatgen_nearest(crystals: Sequence[rn.Crystal], k: int) -> Call:
+    """The list of the smallest radius, in steps, that holds k neighbours of every atom, sorted and cut with ties."""
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    given = cells(crystals)
+
+    def one(lattice: np.ndarray, cart: np.ndarray) -> int:
         radius = 4.0
         while True:
-            i, _, _, d = find_points_in_spheres(cart, cart, r=radius, pbc=PERIODIC, lattice=crystal.lattice, tol=1e-8)
+            i, _, _, d = find_points_in_spheres(cart, cart, r=radius, pbc=PERIODIC, lattice=lattice, tol=1e-8)
             keep = d > 1e-8
             i, d = i[keep], d[keep]
             per = np.bincount(i, minlength=len(cart))
             if per.min() >= k:
                 break
             radius *= 1.3
-        order = np.lexsort((d, i))
-        d, starts = d[order], np.concatenate([[0], np.cumsum(per)[:-1]])
-        last = d[starts + k - 1] + 1e-3
-        count += int(np.count_nonzero(d <= np.repeat(last, per)))
-    return count
+        d = d[np.lexsort((d, i))]
+        last = d[np.concatenate([[0], np.cumsum(per)[:-1]]) + k - 1] + 1e-3
+        return int(np.count_nonzero(d <= np.repeat(last, per)))
+
+    return lambda: sum(one(*cell) for cell in given)
 
 
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def jarvis_nearest(crystals: Sequence[rn.Crystal], k: int) -> Call:
+    nearest_neighbor_edges = graphs().nearest_neighbor_edges
+    atoms = [crystal.to_jarvis() for crystal in crystals]
+
+    def run() -> int:
+        lists = [nearest_neighbor_edges(a, cutoff=8, max_neighbors=k, use_canonize=False) for a in atoms]
+        return sum(len(images) for edges in lists for images in edges.values())
+
+    return run
 
 
-def current() -> float:
-    """Resident memory of this moment in MiB; what was taken and given back before does not count (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize() / 2**20
+def ours(function: Callable[..., rn.Edges], argument: float, crystals: rn.CrystalBatch) -> Callable[[int], rn.Edges]:
+    return lambda threads: function(crystals, argument, threads=threads)
 
 
-if arguments.memory_only:
-    # 100,000 atoms and some: a process of its own, so that its peak is its own.
-    batch = diamond((23, 23, 24))
-    before = current()
+def resident(peak: bool) -> float:
+    """Resident memory in MiB: the largest so far, or that of this moment (Linux)."""
+    name = "VmHWM" if peak else "VmRSS"  # getrusage would begin with the peak of the process that started this one
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
+
+
+def memory() -> None:
+    """100,000 atoms and some, in a process of its own, so that its peak is its own."""
+    batch = silicon((23, 23, 24))
+    before = resident(peak=False)
     edges = rn.neighbors(batch, 5.0)
     arrays = sum(a.nbytes for a in (edges.index, edges.shift, edges.vector, edges.distance)) / 2**20
-    print(len(batch.numbers), len(edges), f"{arrays:.0f}", f"{peak() - before:.0f}")
-    raise SystemExit
+    grown = resident(peak=True) - before
+    print(f"{len(batch.numbers)} atoms, {len(edges)} edges: peak memory grows by {grown:.0f} MiB for {arrays:.0f} MiB")
 
-np.empty(31 << 17)
-rows: list[dict[str, object]] = []
-cases = {"small": small(), "sheared": sheared(), "large": diamond((11, 11, 11))}
-tasks = [
-    ("small, radius 5 A", "small", rn.neighbors, 5.0, {"pymatgen": pymatgen_radius, "vesin": vesin_radius}),
-    ("small, radius 8 A", "small", rn.neighbors, 8.0, {"pymatgen": pymatgen_radius, "vesin": vesin_radius}),
-    ("small, nearest 16 with ties", "small", rn.nearest_neighbors, 16, {"pymatgen list, lexsort": pymatgen_nearest}),
-    ("sheared, radius 5 A", "sheared", rn.neighbors, 5.0, {"pymatgen": pymatgen_radius, "vesin": vesin_radius}),
-    ("large, radius 5 A", "large", rn.neighbors, 5.0, {"pymatgen": pymatgen_radius, "vesin": vesin_radius}),
-]
-for task, case, function, argument, peers in tasks:
-    batch = cases[case]
-    singles = list(batch)
-    crystals = [(c, np.ascontiguousarray(c.cart_coords)) for c in singles]
-    ours = len(function(batch, argument, threads=1))
-    # One sheared crystal is over in microseconds: a timing is many of them.
-    loops = 200 if case == "sheared" else 1
 
-    def repeat(call, loops=loops):
-        return lambda: [call() for _ in range(loops)]
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--skip-memory", action="store_true", help="leave the memory of 100,000 atoms out")
+    parser.add_argument(
+        "--memory-only", action="store_true", help="print the memory of 100,000 atoms, and nothing else"
+    )
+    arguments = parser.parse_args()
+    if arguments.memory_only:
+        memory()
+        return
+    race = Race("neighbors", arguments)
 
-    times = {
-        "recipnet batch, 1 thread": repeat(partial(function, batch, argument, threads=1)),
-        "recipnet batch, 2 threads": repeat(partial(function, batch, argument, threads=2)),
-        "recipnet one by one, 1 thread": repeat(
-            lambda singles=singles, function=function, argument=argument: [
-                function(c, argument, threads=1) for c in singles
-            ]
+    def radius(cutoff: float, slow: bool = False) -> list[Peer]:
+        return [
+            Peer("pymatgen find_points_in_spheres", "pymatgen-core", partial(pymatgen, cutoff=cutoff)),
+            Peer("vesin", "vesin", partial(vesin, cutoff=cutoff, threads=1)),
+            Peer("vesin", "vesin", partial(vesin, cutoff=cutoff, threads=2), threads=2),
+            Peer("matscipy", "matscipy", partial(matscipy, cutoff=cutoff)),
+            Peer("ASE", "ase", partial(ase, cutoff=cutoff), slow=slow),
+        ]
+
+    for cutoff, goal in ((5.0, 15), (8.0, 10)):
+        task = f"radius list, {cutoff:g} angstrom"
+        race.run(task, partial(ours, rn.neighbors, cutoff), radius(cutoff, slow=True), goal=goal)
+    large, skewed = silicon(), sheared()
+    name = f"{len(large.numbers)} silicon atoms"
+    race.run(f"{name}, 5 angstrom", partial(ours, rn.neighbors, 5.0), radius(5.0), goal=6, crystals=large, data=name)
+    name = "12 atoms in a sheared cell"
+    race.run(f"{name}, 5 angstrom", partial(ours, rn.neighbors, 5.0), radius(5.0), goal=15, crystals=skewed, data=name)
+    nearest = [
+        Peer("pymatgen list and lexsort", "pymatgen-core", partial(pymatgen_nearest, k=16)),
+        Peer(
+            "jarvis-tools",
+            "jarvis-tools",
+            partial(jarvis_nearest, k=16),
+            slow=True,
+            tolerance=0.3,
+            note="a tie is equality of floating-point numbers: fewer edges",
         ),
-    }
-    for peer, call in peers.items():
-        count = call(crystals, argument)
-        if abs(count - ours) > 1e-4 * ours:
-            raise SystemExit(f"{task}: {peer} finds {count}, recipnet {ours}")
-        times[peer] = repeat(partial(call, crystals, argument))
-    base = 0.0
-    for name, call in times.items():
-        middle, fastest, slowest = (1e6 * t / (len(batch) * loops) for t in median_time(call, arguments.repeats))
-        base = base or middle
-        rows.append({
-            "task": task,
-            "program": name,
-            "us per crystal (median)": f"{middle:.1f}",
-            "min": f"{fastest:.1f}",
-            "max": f"{slowest:.1f}",
-            "times recipnet batch, 1 thread": f"{middle / base:.2f}",
-        })  # fmt: skip
+    ]
+    race.run("16 nearest with ties", partial(ours, rn.nearest_neighbors, 16), nearest, goal=25)
+    if not arguments.skip_memory:
+        subprocess.run([sys.executable, __file__, "--memory-only"], check=True)
 
-if not arguments.skip_memory:
-    command = [sys.executable, __file__, "--memory-only"]
-    atoms, count, arrays, grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    rows.append({
-        "task": f"{atoms} atoms, {count} edges, radius 5 A",
-        "program": f"recipnet: peak memory grows by {grown} MiB for {arrays} MiB of arrays",
-        "us per crystal (median)": "", "min": "", "max": "", "times recipnet batch, 1 thread": "",
-    })  # fmt: skip
 
-print(table(rows))
-print(write("neighbors", rows, versions("pymatgen", "vesin", "numpy")))
+if __name__ == "__main__":
+    main()

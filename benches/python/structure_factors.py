@@ -1,47 +1,31 @@
 """Structure factors against NumPy, gemmi and finufft.
 
-    python benches/python/structure_factors.py STRUCTURES.parquet [--crystals 200] [--repeats 5]
+    python benches/python/structure_factors.py [--source FILE.parquet] [--crystals 500] [--repeats 7]
 
-Small: structures of a Parquet table (lattice, numbers, frac), reflections given, with form factors, one thread, in
-batches and one by one. Large: silicon, 11 x 11 x 11 cells, rattled by 0.05 angstrom, seed 1, 55,769 reflections;
-finufft is timed where it is installed. Every answer is compared before it is timed: exactly where tables agree, to 1 %
-of the largest where a peer has its own form factors.
+Reflections are given, and the answer has its form factors. Small: structures of a Parquet table. Large: silicon,
+11 x 11 x 11 cells, rattled by 0.05 angstrom, seed 1, 55,769 reflections, float32 with an error of 1e-6. Every answer is
+compared before it is timed; the note says how it differs (gemmi has its own form factors).
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-from functools import partial
+import os
 
-import gemmi
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
 import numpy as np
-from _record import median_time, table, versions, write
+from _crystals import parameters, silicon
+from _race import Call, Peer, Race, options
 
 import recipnet as rn
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("structures")
-parser.add_argument("--crystals", type=int, default=200)
-parser.add_argument("--repeats", type=int, default=5)
-arguments = parser.parse_args()
-rows: list[dict[str, str]] = []
-
-
-def record(task: str, scale: float, unit: str, times: dict[str, partial]) -> None:
-    """Time each program; the first is what the others are compared with."""
-    first = 0.0
-    for name, function in times.items():
-        middle, fastest, slowest = (scale * t for t in median_time(function, arguments.repeats))
-        first = first or middle
-        rows.append({
-            "task": task,
-            "program": name,
-            f"{unit} (median)": f"{middle:.1f}",
-            "min": f"{fastest:.1f}",
-            "max": f"{slowest:.1f}",
-            "times recipnet": f"{middle / first:.2f}",
-        })  # fmt: skip
+#: Reflections of the large crystal: d_min in angstrom.
+LARGE = 2.0
 
 
 def numpy_tables(crystal: rn.Crystal, hkl: np.ndarray, stol: np.ndarray) -> np.ndarray:
@@ -78,102 +62,107 @@ def numpy_product(crystal: rn.Crystal, hkl: np.ndarray, stol: np.ndarray) -> np.
     return out
 
 
-def gemmi_structure(crystal: rn.Crystal) -> gemmi.SmallStructure:
-    structure = gemmi.SmallStructure()
-    lengths = np.linalg.norm(crystal.lattice, axis=1)
-    unit = crystal.lattice / lengths[:, None]
-    angles = [np.degrees(np.arccos(unit[i] @ unit[j])) for i, j in ((1, 2), (0, 2), (0, 1))]
-    structure.cell = gemmi.UnitCell(*lengths, *angles)
-    structure.spacegroup_hm = "P 1"
-    for number, frac in zip(crystal.numbers.tolist(), crystal.frac_coords.tolist(), strict=True):
-        site = gemmi.SmallStructure.Site()
-        site.element = gemmi.Element(number)
-        site.type_symbol = site.element.name
-        site.fract = gemmi.Fractional(*frac)
-        site.occ = 1.0
-        structure.add_site(site)
-    return structure
+def lists(crystals: Sequence[rn.Crystal], d_min: float) -> list[tuple[rn.Crystal, np.ndarray, np.ndarray]]:
+    found = [rn.reflections(crystal, d_min) for crystal in crystals]
+    return [(crystal, own.hkl, own.stol) for crystal, own in zip(crystals, found, strict=True)]
 
 
-def small(d_min: float, batch: rn.CrystalBatch) -> None:
-    refl = rn.reflections(batch, d_min)
-    terms = (np.diff(batch.offsets) * np.diff(refl.offsets)).mean()
-    singles = [batch[i] for i in range(len(batch))]
-    own = [rn.reflections(crystal, d_min) for crystal in singles]
-    lists = [(crystal, r.hkl, r.stol) for crystal, r in zip(singles, own, strict=True)]
-    structures = [gemmi_structure(crystal) for crystal in singles]
-    index_lists = [r.hkl.tolist() for r in own]
-
-    def by_gemmi() -> list[np.ndarray]:
-        out = []
-        for structure, hkl in zip(structures, index_lists, strict=True):
-            calculator = gemmi.StructureFactorCalculatorX(structure.cell)
-            out.append(np.array([calculator.calculate_sf_from_small_structure(structure, h) for h in hkl]))
-        return out
-
-    found = rn.structure_factors(batch, refl, threads=1)
-    largest = np.abs(found).max()
-    for function in (numpy_tables, numpy_product):
-        assert np.abs(np.concatenate([function(*item) for item in lists]) - found).max() < 1e-10 * largest
-    assert np.abs(np.concatenate(by_gemmi()) - found).max() < 1e-2 * largest
-    scan = rn.reflections(batch, d_min, order="scan")
-    programs = {
-        "recipnet batch, 1 thread": partial(rn.structure_factors, batch, refl, threads=1),
-        "recipnet batch, scan order, 1 thread": partial(rn.structure_factors, batch, scan, threads=1),
-        "recipnet batch, 2 threads": partial(rn.structure_factors, batch, refl, threads=2),
-        "recipnet one by one": lambda: [rn.structure_factors(c, r) for c, r in zip(singles, own, strict=True)],
-        "numpy tables": lambda: [numpy_tables(*item) for item in lists],
-        "numpy zgemm": lambda: [numpy_product(*item) for item in lists],
-        "gemmi": by_gemmi,
-    }
-    record(f"F, {d_min} angstrom, {terms:.0f} terms", 1e6 / len(batch), "us (large: ms)", programs)
+def in_numpy(
+    crystals: Sequence[rn.Crystal], d_min: float, function: Callable[[rn.Crystal, np.ndarray, np.ndarray], np.ndarray]
+) -> Call:
+    given = lists(crystals, d_min)
+    return lambda: [function(*one) for one in given]
 
 
-def silicon() -> rn.Crystal:
-    basis = np.array([
-        [0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0],
-        [0.25, 0.25, 0.25], [0.25, 0.75, 0.75], [0.75, 0.25, 0.75], [0.75, 0.75, 0.25],
-    ])  # fmt: skip
-    cells = np.stack(np.meshgrid(*[np.arange(11)] * 3, indexing="ij"), -1).reshape(-1, 1, 3)
-    frac = (cells + basis).reshape(-1, 3) / 11
-    rattle = np.random.default_rng(1).normal(scale=0.05, size=frac.shape) / (11 * 5.43)
-    return rn.Crystal(np.eye(3) * 11 * 5.43, [14] * len(frac), frac + rattle)
+def gemmi(crystals: Sequence[rn.Crystal], d_min: float) -> Call:
+    import gemmi
+
+    def structure(crystal: rn.Crystal) -> Any:
+        made = gemmi.SmallStructure()
+        made.cell = gemmi.UnitCell(*parameters(crystal))
+        made.spacegroup_hm = "P 1"
+        for number, frac in zip(crystal.numbers.tolist(), crystal.frac_coords.tolist(), strict=True):
+            site = gemmi.SmallStructure.Site()
+            site.element = gemmi.Element(number)
+            site.type_symbol = site.element.name
+            site.fract = gemmi.Fractional(*frac)
+            site.occ = 1.0
+            made.add_site(site)
+        return made
+
+    given = [(structure(crystal), hkl.tolist()) for crystal, hkl, _ in lists(crystals, d_min)]
+
+    def one(structure: Any, hkl: list[list[int]]) -> np.ndarray:
+        calculator = gemmi.StructureFactorCalculatorX(structure.cell)
+        return np.array([calculator.calculate_sf_from_small_structure(structure, h) for h in hkl])
+
+    return lambda: [one(*own) for own in given]
 
 
-def large() -> None:
-    crystal = silicon()
-    refl = rn.reflections(crystal, 2.0)
-    exact = rn.structure_factors(crystal, refl, threads=1)
-    size = np.abs(rn.form_factors([14], refl.stol)[0]) * len(crystal)
-    programs = {
-        "recipnet float32 (error 1e-6), 1 thread": partial(
-            rn.structure_factors, crystal, refl, threads=1, dtype=np.float32
-        ),
-        "recipnet float64 (error 1e-12), 1 thread": partial(rn.structure_factors, crystal, refl, threads=1),
-        "recipnet float32, 2 threads": partial(rn.structure_factors, crystal, refl, threads=2, dtype=np.float32),
-    }
-    assert (np.abs(programs["recipnet float32 (error 1e-6), 1 thread"]() - exact) / size).max() < 1e-6
-    with contextlib.suppress(ImportError):
-        import finufft
+def finufft(crystals: Sequence[rn.Crystal], threads: int) -> Call:
+    import finufft
 
-        reach = int(np.abs(refl.hkl).max())
-        angles = [np.ascontiguousarray(2 * np.pi * ((x + 0.5) % 1.0 - 0.5)) for x in crystal.frac_coords.T]
-        ones = np.ones(len(crystal), dtype=complex)
-        places = tuple((refl.hkl + reach).T)
+    # It warns about processors that look like two halves of one.
+    compute = partial(finufft.nufft3d1, eps=1e-6, isign=1, nthreads=threads, showwarn=0)
+    ((crystal, hkl, stol),) = lists(crystals, LARGE)
+    reach = int(np.abs(hkl).max())
+    angles = [np.ascontiguousarray(2 * np.pi * ((x + 0.5) % 1.0 - 0.5)) for x in crystal.frac_coords.T]
+    ones = np.ones(len(crystal), dtype=complex)
+    places = tuple((hkl + reach).T)
 
-        def by_finufft() -> np.ndarray:
-            modes = finufft.nufft3d1(*angles, ones, (2 * reach + 1,) * 3, eps=1e-6, isign=1, nthreads=1)
-            return rn.form_factors([14], refl.stol, threads=1)[0] * modes[places]
+    def run() -> list[np.ndarray]:
+        modes = compute(*angles, ones, (2 * reach + 1,) * 3)
+        return [rn.form_factors([14], stol, threads=1)[0] * modes[places]]
 
-        assert (np.abs(by_finufft() - exact) / size).max() < 1e-5
-        programs["finufft, eps 1e-6"] = partial(by_finufft)
-    record("F, large, 55,769 reflections (ms)", 1e3, "us (large: ms)", programs)
+    return run
+
+
+def ours(d_min: float, dtype: type, crystals: rn.CrystalBatch) -> Callable[[int], np.ndarray]:
+    refl = rn.reflections(crystals, d_min)
+    return lambda threads: rn.structure_factors(crystals, refl, threads=threads, dtype=dtype)
+
+
+def agree(found: np.ndarray, theirs: list[np.ndarray]) -> tuple[bool, str]:
+    error = np.abs(np.concatenate(theirs) - found).max() / np.abs(found).max()
+    return bool(error < 1e-2), f"differs by {error:.0e} of the largest"
+
+
+def race_small(race: Race, peers: Callable[[float], list[Peer]]) -> None:
+    """Small crystals, against the peers for each d_min."""
+    for d_min, goal in ((0.8, 35), (0.5, 25)):
+        refl = rn.reflections(race.small, d_min)
+        terms = (np.diff(race.small.offsets) * np.diff(refl.offsets)).mean()
+        task = f"F(hkl) with form factors, {d_min:g} angstrom"
+        given = partial(ours, d_min, np.float64)
+        race.run(task, given, peers(d_min), goal=goal, agree=agree, note=f"{terms:.0f} terms")
+
+
+def race_large(race: Race, peers: list[Peer]) -> None:
+    """The large crystal, in float32."""
+    large = silicon()
+    name = f"{len(large.numbers)} silicon atoms"
+    task = f"F(hkl), {name}, {len(rn.reflections(large, LARGE))} reflections"
+    exact, found = (ours(LARGE, dtype, large)(1) for dtype in (np.float64, np.float32))
+    given = partial(ours, LARGE, np.float32)
+    note = f"float32, {agree(exact, [found])[1]}"
+    race.run(task, given, peers, goal=2, crystals=large, data=name, agree=agree, note=note)
+
+
+def main() -> None:
+    race = Race("structure_factors", options(__doc__).parse_args())
+    race_small(
+        race,
+        lambda d_min: [
+            Peer("NumPy, tables of powers", "numpy", partial(in_numpy, d_min=d_min, function=numpy_tables), slow=True),
+            Peer("NumPy, zgemm", "numpy", partial(in_numpy, d_min=d_min, function=numpy_product), slow=True),
+            Peer("gemmi", "gemmi", partial(gemmi, d_min=d_min), slow=True),
+        ],
+    )
+    race_large(
+        race,
+        [Peer("finufft, 1e-6", "finufft", partial(finufft, threads=threads), threads=threads) for threads in (1, 2)],
+    )
 
 
 if __name__ == "__main__":
-    everything = rn.read_many(arguments.structures)[0]
-    small(0.8, everything[: arguments.crystals])
-    small(0.5, everything[: arguments.crystals // 2])
-    large()
-    print(table(rows))
-    print(write("structure_factors", rows, versions("numpy", "gemmi")))
+    main()
