@@ -6,10 +6,14 @@ use std::cmp::Ordering;
 pub const TIE_GAP: f64 = 1e-9;
 
 /// Distances are binned to 2^-32 angstrom for sorting: finer than the gap, coarser than rounding.
-const BINS_PER_UNIT: f64 = 4_294_967_296.0;
-const INDEX_BITS: u32 = 16;
+pub const BINS_PER_UNIT: f64 = 4_294_967_296.0;
+/// 2^52: the low bits of its sum with a smaller number are that number, rounded to a whole one.
+pub const WHOLE: f64 = 4_503_599_627_370_496.0;
 /// Bins over which a tie may reach.
-const REACH: u64 = (TIE_GAP * BINS_PER_UNIT) as u64 + 1;
+pub const REACH: u64 = (TIE_GAP * BINS_PER_UNIT) as u64 + 1;
+const INDEX_BITS: u32 = 16;
+/// Stands for a distance that has too many bins.
+const NO_KEY: u64 = u64::MAX;
 
 /// Sorts positions 0..n of a list by distance with ties. Holds the memory between lists.
 #[derive(Debug, Default)]
@@ -17,136 +21,21 @@ pub struct Sorter {
     keys: Vec<u64>,
     wide: Vec<(u64, u32)>,
     order: Vec<u32>,
-    close: Vec<f64>,
-    bucket: Vec<i32>,
-    ends: Vec<u32>,
-    sorted: Vec<u64>,
-    /// Whether a distance has no key.
-    too_far: bool,
 }
 
-/// 2^52: the low bits of its sum with a smaller number are that number, rounded to a whole one.
-const WHOLE: f64 = 4_503_599_627_370_496.0;
-/// Shorter lists are not worth buckets, nor those of which one bucket would hold more than this.
-const FEW: usize = 24;
-const FULLEST: u32 = 96;
-/// Stands for a distance that has too many bins.
-const NO_KEY: u64 = u64::MAX;
+/// The binned distance, above room for a position.
+#[inline]
+fn key(distance: f64) -> u64 {
+    let bins = distance * BINS_PER_UNIT;
+    let key = (bins + WHOLE).to_bits() << INDEX_BITS;
+    if bins < (1u64 << (63 - INDEX_BITS)) as f64 {
+        key
+    } else {
+        NO_KEY
+    }
+}
 
 impl Sorter {
-    /// The binned distance, above room for a position; for [`Self::set`].
-    #[inline]
-    pub fn key(distance: f64) -> u64 {
-        let bins = distance * BINS_PER_UNIT;
-        let key = (bins + WHOLE).to_bits() << INDEX_BITS;
-        if bins < (1u64 << (63 - INDEX_BITS)) as f64 {
-            key
-        } else {
-            NO_KEY
-        }
-    }
-
-    /// Take up a list of distances, by their keys.
-    #[inline]
-    pub fn set(&mut self, keys: impl Iterator<Item = u64>) {
-        self.keys.clear();
-        self.keys.extend(keys.enumerate().map(|(p, key)| key | p as u64));
-        self.too_far = self.keys.iter().fold(0, |all, key| all | key) >> 63 != 0;
-    }
-
-    /// Sort the keys that were set by bin, then position; false if they cannot be.
-    pub fn sort_all(&mut self) -> bool {
-        let count = self.keys.len();
-        if count > 1 << INDEX_BITS || self.too_far {
-            return false;
-        }
-        if count < FEW || !self.sort_into_buckets() {
-            self.keys.sort_unstable();
-        }
-        true
-    }
-
-    /// Sort the keys into buckets of equal volume, which a homogeneous crystal fills evenly, then by insertion.
-    ///
-    /// False, with nothing done, if a bucket is too full for insertion.
-    fn sort_into_buckets(&mut self) -> bool {
-        let volume = |key: u64| {
-            let bins = (key >> INDEX_BITS) as i64 as f64;
-            bins * bins * bins
-        };
-        let longest = self.keys.iter().fold(0, |longest: i64, &key| longest.max(key as i64));
-        let buckets = self.keys.len();
-        let scale = buckets as f64 * (1.0 - 1e-9) / (volume(longest as u64) + 1.0);
-        self.ends.clear();
-        self.ends.resize(buckets + 1, 0);
-        self.bucket.clear();
-        self.bucket
-            .extend(self.keys.iter().map(|&key| (volume(key) * scale) as i32));
-        for &bucket in &self.bucket {
-            self.ends[bucket as usize] += 1;
-        }
-        let (mut start, mut fullest) = (0, 0);
-        for end in &mut self.ends {
-            let size = *end;
-            fullest = fullest.max(size);
-            *end = start;
-            start += size;
-        }
-        if fullest > FULLEST {
-            return false;
-        }
-        self.sorted.resize(self.keys.len(), 0);
-        for (&key, &bucket) in self.keys.iter().zip(&self.bucket) {
-            let place = &mut self.ends[bucket as usize];
-            self.sorted[*place as usize] = key;
-            *place += 1;
-        }
-        std::mem::swap(&mut self.keys, &mut self.sorted);
-        let keys = self.keys.as_mut_slice();
-        for end in 1..keys.len() {
-            let key = keys[end];
-            if keys[end - 1] > key {
-                let mut at = end;
-                while at > 0 && keys[at - 1] > key {
-                    keys[at] = keys[at - 1];
-                    at -= 1;
-                }
-                keys[at] = key;
-            }
-        }
-        true
-    }
-
-    /// The keys, as they lie.
-    pub fn keys(&self) -> &[u64] {
-        &self.keys
-    }
-
-    /// Position in the list that was set.
-    #[inline]
-    pub fn position(key: u64) -> usize {
-        (key & ((1 << INDEX_BITS) - 1)) as usize
-    }
-
-    /// Whether two keys have one bin.
-    #[inline]
-    pub fn is_one_bin(a: u64, b: u64) -> bool {
-        (a ^ b) >> INDEX_BITS == 0
-    }
-
-    /// Whether ties may reach over bins in distances that lie in the order of bins.
-    #[inline]
-    pub fn has_open_ties(distances: &[f64]) -> bool {
-        let bin = |d: f64| (d * BINS_PER_UNIT + WHOLE).to_bits();
-        let open = distances
-            .iter()
-            .zip(distances.iter().skip(1))
-            .fold(0u64, |open, (&a, &b)| {
-                open | u64::from(bin(b).wrapping_sub(bin(a)).wrapping_sub(1) < REACH)
-            });
-        open != 0
-    }
-
     /// Positions in order; `tie` compares positions inside a tie. `distance` must be finite and not negative.
     pub fn sort(
         &mut self,
@@ -154,125 +43,98 @@ impl Sorter {
         distance: impl Fn(usize) -> f64,
         tie: impl Fn(usize, usize) -> Ordering,
     ) -> &[u32] {
-        self.set((0..count).map(|p| Self::key(distance(p))));
-        self.sort_set(distance, tie)
-    }
-
-    /// The same for the distances that were set.
-    pub fn sort_set(&mut self, distance: impl Fn(usize) -> f64, tie: impl Fn(usize, usize) -> Ordering) -> &[u32] {
-        self.sort_bins(&distance);
-        self.sort_ties(&distance, &tie);
+        self.sort_bins(count, &distance);
+        sort_ties(&mut self.order, distance, tie);
         &self.order
-    }
-
-    /// The same where positions rise in the order of ties.
-    pub fn sort_listed(&mut self, distance: impl Fn(usize) -> f64) -> &[u32] {
-        if self.sort_bins(&distance) {
-            self.sort_ties(&distance, &|p: usize, q: usize| p.cmp(&q));
-        }
-        &self.order
-    }
-
-    /// What the last call gave.
-    #[inline]
-    pub fn order(&self) -> &[u32] {
-        &self.order
-    }
-
-    /// Positions of what was set and is not farther than the k-th smallest distance plus `tolerance`, in order.
-    ///
-    /// Without `tie`, positions rise in the order of ties. None if there are fewer than k, or if the reach is above
-    /// `complete`, up to which all distances are known.
-    pub fn nearest(
-        &mut self,
-        k: usize,
-        (tolerance, complete): (f64, f64),
-        distance: impl Fn(usize) -> f64,
-        tie: Option<impl Fn(usize, usize) -> Ordering>,
-    ) -> Option<&[u32]> {
-        if self.keys.len() < k {
-            return None;
-        }
-        let ties_open = self.sort_bins(&distance);
-        let order = &mut self.order;
-        let at = |p: &u32| distance(*p as usize);
-        // Rows of one bin are not sorted among themselves: look at all that may lie in the bin of the k-th.
-        let (near, width) = (at(&order[k - 1]), 2.0 / BINS_PER_UNIT);
-        let before = order[..k].iter().rev().take_while(|p| at(p) >= near - width).count();
-        let after = order[k..].iter().take_while(|p| at(p) <= near + width).count();
-        let mut reach = near + tolerance;
-        if before + after > 1 {
-            self.close.clear();
-            self.close.extend(order[k - before..k + after].iter().map(at));
-            let (_, kth, _) = self.close.select_nth_unstable_by(before - 1, f64::total_cmp);
-            reach = *kth + tolerance;
-        }
-        if reach > complete {
-            return None;
-        }
-        let more = order[k..].iter().take_while(|p| at(p) <= reach + width).count();
-        order.truncate(k + more);
-        order.retain(|p| at(p) <= reach);
-        match tie {
-            Some(tie) => self.sort_ties(&distance, &tie),
-            None if ties_open => self.sort_ties(&distance, &|p: usize, q: usize| p.cmp(&q)),
-            None => {}
-        }
-        Some(&self.order)
     }
 
     /// Order by bins of distance, then position (by distance itself where there are too many rows or bins).
     ///
-    /// Returns whether ties may reach over bins: where they do not, every tie is in order of positions already.
-    fn sort_bins(&mut self, distance: &impl Fn(usize) -> f64) -> bool {
+    /// Tells too whether ties may reach over bins: where they do not, every tie is in order of positions already.
+    pub fn sort_bins(&mut self, count: usize, distance: impl Fn(usize) -> f64) -> (&[u32], bool) {
         self.order.clear();
-        let count = self.keys.len();
-        if count <= 1 << INDEX_BITS && !self.too_far {
+        self.keys.clear();
+        self.keys.extend((0..count).map(|p| key(distance(p)) | p as u64));
+        if count <= 1 << INDEX_BITS && self.keys.iter().all(|key| key >> 63 == 0) {
             self.keys.sort_unstable();
             let mask = (1u64 << INDEX_BITS) - 1;
             self.order.extend(self.keys.iter().map(|key| (key & mask) as u32));
             // One pass without branches: such a tie is very rare.
-            return self.keys.windows(2).fold(false, |found, pair| {
+            let open = self.keys.windows(2).fold(false, |found, pair| {
                 let apart = (pair[1] >> INDEX_BITS) - (pair[0] >> INDEX_BITS);
                 found | (apart.wrapping_sub(1) < REACH)
             });
+            return (&self.order, open);
         }
         // Not negative, so the bits of the float sort as the float does.
         self.wide.clear();
         self.wide.extend((0..count).map(|p| (distance(p).to_bits(), p as u32)));
         self.wide.sort_unstable();
         self.order.extend(self.wide.iter().map(|(_, p)| *p));
-        true
+        (&self.order, true)
     }
+}
 
-    fn sort_ties(&mut self, distance: &impl Fn(usize) -> f64, tie: &impl Fn(usize, usize) -> Ordering) {
-        let order = &mut self.order;
-        let count = order.len();
-        let at = |order: &[u32], p: usize| distance(order[p] as usize);
-        let mut start = 0;
-        while start < count {
-            let mut farthest = at(order, start);
-            let mut end = start + 1;
-            while end < count {
-                let next = at(order, end);
-                let gap = next - farthest;
-                if gap > TIE_GAP + 1.0 / BINS_PER_UNIT
-                    || (gap > TIE_GAP && !bin_mate_joins(order, end, farthest, distance))
-                {
-                    break;
-                }
-                farthest = farthest.max(next);
-                end += 1;
+/// Of rows in the order of bins keep those that are not farther than the k-th smallest distance plus `tolerance`.
+///
+/// False, with nothing done, if there are fewer than k, or if that reach is above `complete`, up to which all distances
+/// are known.
+pub fn cut_nearest(
+    order: &mut Vec<u32>,
+    k: usize,
+    (tolerance, complete): (f64, f64),
+    distance: impl Fn(usize) -> f64,
+) -> bool {
+    if order.len() < k {
+        return false;
+    }
+    let at = |p: &u32| distance(*p as usize);
+    // Rows of one bin are not sorted among themselves: look at all that may lie in the bin of the k-th.
+    let (near, width) = (at(&order[k - 1]), 2.0 / BINS_PER_UNIT);
+    let before = order[..k].iter().rev().take_while(|p| at(p) >= near - width).count();
+    let after = order[k..].iter().take_while(|p| at(p) <= near + width).count();
+    let mut reach = near + tolerance;
+    if before + after > 1 {
+        let mut close: Vec<f64> = order[k - before..k + after].iter().map(at).collect();
+        let (_, kth, _) = close.select_nth_unstable_by(before - 1, f64::total_cmp);
+        reach = *kth + tolerance;
+    }
+    if reach > complete {
+        return false;
+    }
+    let more = order[k..].iter().take_while(|p| at(p) <= reach + width).count();
+    order.truncate(k + more);
+    order.retain(|p| at(p) <= reach);
+    true
+}
+
+/// Put rows that lie in the order of bins into order: sort each run of ties.
+pub fn sort_ties(order: &mut [u32], distance: impl Fn(usize) -> f64, tie: impl Fn(usize, usize) -> Ordering) {
+    let count = order.len();
+    let at = |order: &[u32], p: usize| distance(order[p] as usize);
+    let mut start = 0;
+    while start < count {
+        let mut farthest = at(order, start);
+        let mut end = start + 1;
+        while end < count {
+            let next = at(order, end);
+            let gap = next - farthest;
+            if gap > TIE_GAP + 1.0 / BINS_PER_UNIT
+                || (gap > TIE_GAP && !bin_mate_joins(order, end, farthest, &distance))
+            {
+                break;
             }
-            if end - start > 1 {
-                let run = &mut order[start..end];
-                let compare = |p: &u32, q: &u32| tie(*p as usize, *q as usize);
-                if !run.is_sorted_by(|p, q| compare(p, q).is_lt()) {
-                    run.sort_unstable_by(compare);
-                }
-            }
-            start = end;
+            farthest = farthest.max(next);
+            end += 1;
         }
+        if end - start > 1 {
+            let run = &mut order[start..end];
+            let compare = |p: &u32, q: &u32| tie(*p as usize, *q as usize);
+            if !run.is_sorted_by(|p, q| compare(p, q).is_lt()) {
+                run.sort_unstable_by(compare);
+            }
+        }
+        start = end;
     }
 }
 
@@ -332,12 +194,12 @@ mod tests {
             let order = sorter.sort(distances.len(), |p| distances[p], |p, q| label[p].cmp(&label[q]));
             prop_assert_eq!(order, &twin(&distances, &label)[..]);
             let positions: Vec<u32> = (0..distances.len() as u32).collect();
-            sorter.set(distances.iter().map(|&d| Sorter::key(d)));
-            prop_assert_eq!(sorter.sort_listed(|p| distances[p]), &twin(&distances, &positions)[..]);
+            let (order, open) = sorter.sort_bins(distances.len(), |p| distances[p]);
+            if !open {
+                prop_assert_eq!(order, &twin(&distances, &positions)[..]);
+            }
         }
     }
-
-    const NO_TIE: Option<fn(usize, usize) -> Ordering> = None;
 
     proptest! {
         #[test]
@@ -350,8 +212,8 @@ mod tests {
             distances.reverse();
             let found = {
                 let mut sorter = Sorter::default();
-                sorter.set(distances.iter().map(|&d| Sorter::key(d)));
-                sorter.nearest(k, (tolerance, 1e9), |p| distances[p], NO_TIE).map(<[u32]>::to_vec)
+                let mut order = sorter.sort_bins(distances.len(), |p| distances[p]).0.to_vec();
+                cut_nearest(&mut order, k, (tolerance, 1e9), |p| distances[p]).then_some(order)
             };
             if k > distances.len() {
                 prop_assert_eq!(found, None);

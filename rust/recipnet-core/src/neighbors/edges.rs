@@ -52,8 +52,14 @@ pub struct Rows<'a, T> {
 
 /// Takes the edges of one atom after the other.
 pub trait Sink<T> {
-    /// Room for the edges of the next atom.
-    fn next(&mut self, count: usize) -> Rows<'_, T>;
+    /// Write edges, by columns of one length.
+    fn write(
+        &mut self,
+        neighbor: impl ExactSizeIterator<Item = i64>,
+        shift: impl ExactSizeIterator<Item = [i32; 3]>,
+        vector: impl ExactSizeIterator<Item = [T; 3]>,
+        distance: impl ExactSizeIterator<Item = T>,
+    );
 }
 
 /// Columns that grow.
@@ -109,20 +115,17 @@ impl<T: Real> Growing<T> {
 
 impl<T: Real> Sink<T> for Growing<T> {
     #[inline]
-    fn next(&mut self, count: usize) -> Rows<'_, T> {
-        self.counts.push(count as u32);
-        let (rows, edges) = (self.neighbor.len(), self.distance.len());
-        // Zeros are written to what is overwritten at once: it is in the cache then.
-        self.neighbor.resize(rows + count, 0);
-        self.shift.resize(edges + count, [0; 3]);
-        self.vector.resize(edges + count, [T::default(); 3]);
-        self.distance.resize(edges + count, T::default());
-        Rows {
-            neighbor: &mut self.neighbor[rows..],
-            shift: &mut self.shift[edges..],
-            vector: &mut self.vector[edges..],
-            distance: &mut self.distance[edges..],
-        }
+    fn write(
+        &mut self,
+        neighbor: impl ExactSizeIterator<Item = i64>,
+        shift: impl ExactSizeIterator<Item = [i32; 3]>,
+        vector: impl ExactSizeIterator<Item = [T; 3]>,
+        distance: impl ExactSizeIterator<Item = T>,
+    ) {
+        self.neighbor.extend(neighbor);
+        self.shift.extend(shift);
+        self.vector.extend(vector);
+        self.distance.extend(distance);
     }
 }
 
@@ -152,14 +155,26 @@ impl<T: Real> Part<'_, T> {
 
 impl<T> Sink<T> for Part<'_, T> {
     #[inline]
-    fn next(&mut self, count: usize) -> Rows<'_, T> {
+    fn write(
+        &mut self,
+        neighbor: impl ExactSizeIterator<Item = i64>,
+        shift: impl ExactSizeIterator<Item = [i32; 3]>,
+        vector: impl ExactSizeIterator<Item = [T; 3]>,
+        distance: impl ExactSizeIterator<Item = T>,
+    ) {
         let rows = &mut self.rows;
-        Rows {
-            neighbor: split(&mut rows.neighbor, count),
-            shift: split(&mut rows.shift, count),
-            vector: split(&mut rows.vector, count),
-            distance: split(&mut rows.distance, count),
-        }
+        fill(&mut rows.neighbor, neighbor);
+        fill(&mut rows.shift, shift);
+        fill(&mut rows.vector, vector);
+        fill(&mut rows.distance, distance);
+    }
+}
+
+#[inline]
+#[allow(clippy::mut_mut)] // The slice itself moves on.
+fn fill<T>(slice: &mut &mut [T], items: impl ExactSizeIterator<Item = T>) {
+    for (place, item) in split(slice, items.len()).iter_mut().zip(items) {
+        *place = item;
     }
 }
 

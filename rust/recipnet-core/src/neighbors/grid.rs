@@ -5,7 +5,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::cell::{Hit, SearchCell, whole};
-use super::lanes::Pending;
+use super::gather::Pending;
 use crate::math::{floor_int, row_times};
 
 /// Atoms sorted by bin. Empty bins cost nothing, so a cluster in a huge vacuum is no special case.

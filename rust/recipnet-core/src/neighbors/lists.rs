@@ -1,160 +1,302 @@
 //! From hits to the ordered neighbours of each atom.
 
-use std::ops::Range;
+use std::cmp::Ordering;
+
+use multiversion::multiversion;
 
 use super::cell::{Hit, fractional};
 use super::edges::Sink;
-use crate::math::{Mat3, Real, Vec3, dot, row_times};
-use crate::order::Sorter;
+use super::lanes::{self, LANES, NO_KEY};
+use crate::math::{Mat3, Real, Vec3};
+use crate::order::{REACH, Sorter, cut_nearest, sort_ties};
 
-/// Marks an entry that is read from its other end.
+/// Marks a hit that is read from its other end.
 const BACKWARDS: u32 = 1 << 31;
+/// Longer lists are sorted one by one.
+const LONG: u32 = 1024;
 
-/// A hit with its vector.
-#[derive(Debug, Clone, Copy, Default)]
-struct Edge {
-    vector: Vec3,
-    distance: f64,
-    /// What sorts it, see [`Sorter::key`].
-    key: u64,
-    shift: [i32; 3],
-    j: u32,
-    centre: u32,
+/// Hits of some atoms of one crystal, and what is made of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    pub hits: &'a [Hit],
+    /// Where the hits of each atom end; the first one's begin at `begin`.
+    pub ends: &'a [u32],
+    pub begin: u32,
+    /// The first of the atoms.
+    pub first: usize,
+    /// Entries of each atom's list.
+    pub counts: &'a [u32],
+    /// Whether each hit is an entry at both its ends (then these are all atoms), or at its centre alone.
+    pub both: bool,
+    /// Whether hits come in the order (i, j, shift).
+    pub listed: bool,
 }
 
-/// The hits of some atoms of one crystal with their vectors. `load` reuses the memory of the crystal before.
+/// The lists of one crystal, or some of them. `load` reuses the memory of the crystal before.
+///
+/// Each entry of a list has a code. Where hits are listed, codes rise in the order of ties.
 #[derive(Debug, Default)]
 pub struct Lists {
-    edges: Vec<Edge>,
-    /// Hits by their other end, see [`Self::turn`].
-    incoming: Vec<u32>,
-    incoming_ends: Vec<u32>,
-    /// Hits of the list at hand.
-    entries: Vec<u32>,
+    /// Vectors of the hits by column, their lengths, and what sorts these.
+    x: Vec<f64>,
+    y: Vec<f64>,
+    z: Vec<f64>,
+    distance: Vec<f64>,
+    keys: Vec<u64>,
+    /// Neighbour and centre of each hit.
+    pairs: Vec<[u32; 2]>,
+    /// The hit that each code stands for.
+    sources: Vec<u32>,
+    /// Entries of each list.
+    counts: Vec<u32>,
+    /// Where the lists of each eight atoms begin in `rows`, or that of each atom in `codes`.
+    starts: Vec<u32>,
+    /// Lists side by side.
+    rows: Vec<[f64; LANES]>,
+    /// Whether a list's ties need a second look.
+    open: Vec<[bool; LANES]>,
+    /// Lists one after the other, where they are too long or too many to lie side by side.
+    codes: Vec<u32>,
+    /// Where the next entry of each list goes.
+    places: Vec<u32>,
+    /// The list at hand.
+    order: Vec<u32>,
+    /// Sources of what is to be written.
+    ready: Vec<u32>,
     sorter: Sorter,
 }
 
 impl Lists {
-    /// Vectors of the hits of the atoms `first..`, which end at `ends` (the first of them beginning at `begin`).
-    pub fn load(&mut self, hits: &[Hit], begin: u32, ends: &[u32], first: usize, frac: &[Vec3], given: &Mat3) {
-        self.edges.clear();
-        let mut from = begin;
-        for (at, &end) in ends.iter().enumerate() {
-            let centre = first + at;
+    /// Compute the vectors of hits and deal them out to the lists, which are then sorted by bins of distance.
+    pub fn load(&mut self, found: &Found, frac: &[Vec3], given: &Mat3) {
+        let total = found.hits.len();
+        self.pairs.clear();
+        for column in [&mut self.x, &mut self.y, &mut self.z, &mut self.distance] {
+            column.resize(total, 0.0);
+        }
+        self.keys.resize(total, 0);
+        self.sources.clear();
+        for (at, from, end) in found.stretches() {
+            let centre = found.first + at;
             let here = &frac[centre];
-            let own = &hits[(from - begin) as usize..(end - begin) as usize];
-            self.edges.extend(own.iter().map(|hit| {
-                let vector = row_times(fractional(here, &frac[hit.j as usize], hit.shift), given);
-                let distance = dot(vector, vector).sqrt();
-                Edge {
-                    vector,
-                    distance,
-                    key: Sorter::key(distance),
-                    shift: hit.shift,
-                    j: hit.j,
-                    centre: centre as u32,
-                }
-            }));
-            from = end;
+            let own = &found.hits[from..end];
+            let columns = (self.x[from..end].iter_mut())
+                .zip(&mut self.y[from..end])
+                .zip(&mut self.z[from..end]);
+            for (hit, ((x, y), z)) in own.iter().zip(columns) {
+                [*x, *y, *z] = fractional(here, &frac[hit.j as usize], hit.shift);
+            }
+            self.pairs.extend(own.iter().map(|hit| [hit.j, centre as u32]));
+            if found.both {
+                self.sources
+                    .extend((from as u32..end as u32).rev().map(|hit| hit | BACKWARDS));
+            }
+            self.sources.extend(from as u32..end as u32);
+        }
+        let columns = [&mut self.x, &mut self.y, &mut self.z, &mut self.distance].map(Vec::as_mut_slice);
+        let too_far = measure(columns, &mut self.keys, given);
+        self.counts.clear();
+        self.counts.extend_from_slice(found.counts);
+        let longest = found.counts.iter().copied().max().unwrap_or(0);
+        self.starts.clear();
+        self.rows.clear();
+        self.codes.clear();
+        if too_far || longest > LONG || self.sources.len() > 1 << lanes::CODE_BITS {
+            self.deal_by_one(found);
+        } else {
+            self.deal(found);
         }
     }
 
-    /// For half lists of a whole crystal: find for each atom the hits that lead to it, in the order (j, shift) of the
-    /// reverse edges.
-    pub fn turn(&mut self, atoms: usize) {
-        let edges = &self.edges;
-        let ends = &mut self.incoming_ends;
-        ends.clear();
-        ends.resize(atoms + 1, 0);
-        for edge in edges {
-            ends[edge.j as usize + 1] += 1;
+    /// Deal out into lists side by side, and sort them.
+    fn deal(&mut self, found: &Found) {
+        self.places.clear();
+        let mut total = 0;
+        for eight in self.counts.chunks(LANES) {
+            self.starts.push(total);
+            self.places.extend(eight.iter().map(|_| total));
+            total += eight.iter().copied().max().unwrap_or(0);
         }
-        for atom in 0..atoms {
-            ends[atom + 1] += ends[atom];
-        }
-        self.incoming.resize(edges.len(), 0);
-        // Negation turns the order of shifts round: the hits of one centre are taken last to first.
-        let mut start = 0;
-        while start < edges.len() {
-            let centre = edges[start].centre;
-            let mut end = start;
-            while end < edges.len() && edges[end].centre == centre {
-                end += 1;
+        self.starts.push(total);
+        self.rows.resize(total as usize, [NO_KEY; LANES]);
+        let (rows, places) = (self.rows.as_mut_slice(), self.places.as_mut_slice());
+        for (at, from, end) in found.stretches() {
+            // Own hits fill the end of a list, those of the atoms before its beginning.
+            let start = (self.starts[at / LANES] + self.counts[at]) as usize - (end - from);
+            let keys = &self.keys[from..end];
+            let lane = at % LANES;
+            if !found.both {
+                for ((row, key), hit) in rows[start..start + keys.len()].iter_mut().zip(keys).zip(from as u64..) {
+                    row[lane] = f64::from_bits(key | hit);
+                }
+                continue;
             }
-            for e in (start..end).rev() {
-                let place = &mut ends[edges[e].j as usize];
-                self.incoming[*place as usize] = e as u32;
+            let own = rows[start..start + keys.len()].iter_mut().zip(keys);
+            for ((row, key), code) in own.zip((from + end) as u64..) {
+                row[lane] = f64::from_bits(key | code);
+            }
+            let codes = (2 * from as u64..).take(keys.len());
+            for ((hit, key), code) in found.hits[from..end].iter().zip(keys).rev().zip(codes) {
+                let place = &mut places[hit.j as usize];
+                rows[*place as usize][hit.j as usize % LANES] = f64::from_bits(key | code);
                 *place += 1;
             }
-            start = end;
         }
-        // Each place has moved to where the next atom's begin.
-        ends.pop();
-    }
-
-    /// Take up the hits `own` of an atom, and before them, if `turned`, what leads to it.
-    pub fn take(&mut self, atom: usize, own: Range<u32>, turned: bool) {
-        self.entries.clear();
-        if turned {
-            let from = if atom == 0 { 0 } else { self.incoming_ends[atom - 1] };
-            let incoming = &self.incoming[from as usize..self.incoming_ends[atom] as usize];
-            self.entries.extend(incoming.iter().map(|e| e | BACKWARDS));
-        }
-        self.entries.extend(own);
-        let edges = &self.edges;
-        self.sorter
-            .set(self.entries.iter().map(|e| edges[(e & !BACKWARDS) as usize].key));
-    }
-
-    /// Order what was taken; `listed`: it lies in the order of ties already.
-    pub fn order(&mut self, listed: bool) {
-        let (entries, edges) = (&self.entries, &self.edges);
-        let edge = |p: usize| &edges[(entries[p] & !BACKWARDS) as usize];
-        if listed {
-            self.sorter.sort_listed(|p| edge(p).distance);
-        } else {
-            self.sorter
-                .sort_set(|p| edge(p).distance, |p, q| edge(p).tie_key().cmp(&edge(q).tie_key()));
+        self.open.clear();
+        let least = u64::from(found.listed);
+        for pair in self.starts.windows(2) {
+            let rows = &mut self.rows[pair[0] as usize..pair[1] as usize];
+            self.open.push(lanes::sort(rows, least, REACH));
         }
     }
 
-    /// Order the nearest k of what was taken with the rest of their shell; whether the list was long enough for that.
-    pub fn order_nearest(&mut self, k: usize, limits: (f64, f64), listed: bool) -> bool {
-        let (entries, edges) = (&self.entries, &self.edges);
-        let edge = |p: usize| &edges[(entries[p] & !BACKWARDS) as usize];
-        let tie = (!listed).then_some(|p: usize, q: usize| edge(p).tie_key().cmp(&edge(q).tie_key()));
-        self.sorter.nearest(k, limits, |p| edge(p).distance, tie).is_some()
+    /// Deal out into one list after the other.
+    #[cold]
+    fn deal_by_one(&mut self, found: &Found) {
+        let mut total = 0;
+        for &count in &self.counts {
+            self.starts.push(total);
+            total += count;
+        }
+        self.places.clone_from(&self.starts);
+        self.codes.resize(total as usize, 0);
+        let mut put = |list: usize, code: usize| {
+            self.codes[self.places[list] as usize] = code as u32;
+            self.places[list] += 1;
+        };
+        for (at, from, end) in found.stretches() {
+            if !found.both {
+                (from..end).for_each(|hit| put(at, hit));
+                continue;
+            }
+            for (place, hit) in found.hits[from..end].iter().enumerate() {
+                put(hit.j as usize, from + end - 1 - place);
+            }
+            (from + end..2 * end).for_each(|code| put(at, code));
+        }
+        for (&start, &count) in self.starts.iter().zip(&self.counts) {
+            self.codes[start as usize..(start + count) as usize].sort_unstable();
+        }
     }
 
-    /// Write what was ordered; `first` is the number of the crystal's first atom.
+    /// Take up the list of an atom in the order of bins, then codes; whether its ties need a second look.
+    fn take(&mut self, list: usize) -> bool {
+        self.order.clear();
+        let count = self.counts[list] as usize;
+        if self.codes.is_empty() {
+            let start = self.starts[list / LANES] as usize;
+            let lane = list % LANES;
+            let rows = &self.rows[start..start + count];
+            self.order.extend(rows.iter().map(|row| lanes::code(row[lane])));
+            return self.open[list / LANES][lane];
+        }
+        let start = self.starts[list] as usize;
+        let codes = &self.codes[start..start + count];
+        let (sources, distance) = (&self.sources, &self.distance);
+        let (order, open) = self.sorter.sort_bins(count, |p| length(sources, distance, codes[p]));
+        self.order.extend(order.iter().map(|&p| codes[p as usize]));
+        open
+    }
+
+    /// Put the ties of the list at hand in order.
+    fn settle(&mut self, found: &Found) {
+        let (sources, distance) = (&self.sources, &self.distance);
+        let rank = |code: usize| {
+            let hit = found.hits[code];
+            (hit.j, hit.shift)
+        };
+        let tie = |a: usize, b: usize| -> Ordering { if found.listed { a.cmp(&b) } else { rank(a).cmp(&rank(b)) } };
+        sort_ties(&mut self.order, |code| length(sources, distance, code as u32), tie);
+    }
+
+    /// Make ready all lists.
+    pub fn order(&mut self, found: &Found) {
+        for list in 0..self.counts.len() {
+            if self.take(list) {
+                self.settle(found);
+            }
+            self.ready
+                .extend(self.order.iter().map(|&code| self.sources[code as usize]));
+        }
+    }
+
+    /// Make ready the nearest k of a list with the rest of their shell, and give their number; None if the list is not
+    /// long enough for that.
+    pub fn order_nearest(&mut self, found: &Found, list: usize, k: usize, limits: (f64, f64)) -> Option<u32> {
+        let open = self.take(list);
+        let (sources, distance) = (&self.sources, &self.distance);
+        if !cut_nearest(&mut self.order, k, limits, |code| {
+            length(sources, distance, code as u32)
+        }) {
+            return None;
+        }
+        if open {
+            self.settle(found);
+        }
+        self.ready
+            .extend(self.order.iter().map(|&code| self.sources[code as usize]));
+        Some(self.order.len() as u32)
+    }
+
+    /// Write what is ready; `first` is the number of the crystal's first atom.
     ///
     /// Exact, without negative zeros, and without branches: after sorting, the two kinds alternate at random.
-    #[inline]
-    pub fn write<T: Real>(&self, first: usize, out: &mut impl Sink<T>) {
-        let order = self.sorter.order();
-        let room = out.next(order.len());
-        let columns = room
-            .neighbor
-            .iter_mut()
-            .zip(room.shift)
-            .zip(room.vector)
-            .zip(room.distance);
-        for (&p, (((neighbor, shift), vector), length)) in order.iter().zip(columns) {
-            let entry = self.entries[p as usize];
-            let back = entry & BACKWARDS != 0;
-            let edge = &self.edges[(entry & !BACKWARDS) as usize];
-            let (sign, turn) = (1.0 - 2.0 * f64::from(u8::from(back)), 1 - 2 * i32::from(back));
-            *neighbor = (first + (if back { edge.centre } else { edge.j }) as usize) as i64;
-            *shift = edge.shift.map(|n| n * turn);
-            *vector = edge.vector.map(|v| T::from_f64(v * sign + 0.0));
-            *length = T::from_f64(edge.distance);
-        }
+    pub fn write<T: Real>(&mut self, found: &Found, first: usize, out: &mut impl Sink<T>) {
+        let total = found.hits.len();
+        let (x, y, z, distance) = (
+            &self.x[..total],
+            &self.y[..total],
+            &self.z[..total],
+            &self.distance[..total],
+        );
+        let (hits, pairs) = (&found.hits[..total], &self.pairs[..total]);
+        let ready = || {
+            self.ready
+                .iter()
+                .map(|&source| ((source & !BACKWARDS) as usize, source >> 31))
+        };
+        out.write(
+            ready().map(|(hit, back)| (first + pairs[hit][back as usize] as usize) as i64),
+            ready().map(|(hit, back)| hits[hit].shift.map(|n| (n ^ -(back as i32)).wrapping_add(back as i32))),
+            ready().map(|(hit, back)| {
+                let sign = 1.0 - 2.0 * f64::from(back);
+                [x[hit], y[hit], z[hit]].map(|v| T::from_f64(v * sign + 0.0))
+            }),
+            ready().map(|(hit, _)| T::from_f64(distance[hit])),
+        );
+        self.ready.clear();
     }
 }
 
-impl Edge {
-    /// What orders neighbours at one distance.
-    fn tie_key(&self) -> (u32, [i32; 3]) {
-        (self.j, self.shift)
+impl Found<'_> {
+    /// For each atom: its place, and its hits from .. to.
+    fn stretches(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let mut from = 0;
+        self.ends.iter().enumerate().map(move |(at, &end)| {
+            let start = from;
+            from = (end - self.begin) as usize;
+            (at, start, from)
+        })
     }
+}
+
+#[inline(always)]
+fn length(sources: &[u32], distance: &[f64], code: u32) -> f64 {
+    distance[(sources[code as usize] & !BACKWARDS) as usize]
+}
+
+/// Turn fractional vectors into Cartesian ones, in place, with their lengths and keys; tells whether a length is too long
+/// for a key.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn measure([x, y, z, distance]: [&mut [f64]; 4], keys: &mut [u64], given: &Mat3) -> bool {
+    let columns = x.iter_mut().zip(y).zip(z).zip(distance).zip(keys);
+    let mut too_far = 0;
+    for ((((x, y), z), distance), key) in columns {
+        let [u, v, w] = crate::math::row_times([*x, *y, *z], given);
+        (*x, *y, *z) = (u, v, w);
+        *distance = crate::math::dot([u, v, w], [u, v, w]).sqrt();
+        *key = lanes::key(*distance);
+        too_far |= u64::from(*distance >= lanes::FARTHEST);
+    }
+    too_far != 0
 }

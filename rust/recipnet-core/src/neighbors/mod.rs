@@ -9,6 +9,7 @@
 
 mod cell;
 mod edges;
+mod gather;
 mod grid;
 mod lanes;
 mod lists;
@@ -16,7 +17,6 @@ mod nearest;
 mod plan;
 mod radius;
 mod small;
-mod stream;
 mod symmetrize;
 mod triplets;
 

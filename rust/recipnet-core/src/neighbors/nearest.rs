@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::cell::{DISTANCE_SLACK, Hit, SearchCell};
-use super::edges::{Edges, Growing, Sink, join};
+use super::edges::{Edges, Growing, join};
 use super::grid::around;
-use super::lists::Lists;
-use super::plan::{Budget, Large, Plan, Stretch, ball, load};
+use super::lists::{Found, Lists};
+use super::plan::{Budget, Large, Plan, Stretch, ball, count, load};
 use super::small::SmallSearch;
 use super::symmetrize::symmetrize;
 use crate::batch::BatchView;
@@ -182,6 +182,7 @@ struct Search {
     small: SmallSearch,
     hits: Vec<Hit>,
     ends: Vec<u32>,
+    counts: Vec<u32>,
     lists: Lists,
     /// Of atoms that are searched again alone.
     again: (Vec<Hit>, Lists),
@@ -195,79 +196,97 @@ impl Search {
             small: SmallSearch::default(),
             hits: vec![],
             ends: vec![],
+            counts: vec![],
             lists: Lists::default(),
             again: (vec![], Lists::default()),
         }
     }
 
     /// All atoms of a small crystal: pairs are searched once; atoms that lack neighbours are searched again alone.
-    fn small<T: Real>(&mut self, cell: &SearchCell, radius: f64, first: usize, out: &mut impl Sink<T>) {
+    fn small<T: Real>(&mut self, cell: &SearchCell, radius: f64, first: usize, out: &mut Growing<T>) {
         self.hits.clear();
         self.ends.clear();
-        self.small.find(cell, radius, true, &mut self.hits, &mut self.ends);
-        self.lists.load(&self.hits, 0, &self.ends, 0, &cell.frac, &cell.given);
-        self.lists.turn(cell.len());
-        let mut from = 0;
-        for i in 0..cell.len() {
-            let end = self.ends[i];
-            self.lists.take(i, from..end, true);
-            from = end;
-            if self.lists.order_nearest(self.k, (self.shell_tol, radius), true) {
-                self.lists.write(first, out);
-            } else {
-                let small = &mut self.small;
-                let visit = |radius: f64, hits: &mut Vec<Hit>| small.find_around(cell, i, radius, hits);
-                widen(
-                    &mut self.again,
-                    (self.k, self.shell_tol),
-                    1.25 * radius,
-                    (i, first),
-                    cell,
-                    visit,
-                    out,
-                );
-            }
-        }
+        self.counts.clear();
+        let tables = (&mut self.ends, &mut self.counts);
+        self.small.find(cell, radius, true, &mut self.hits, tables);
+        let found = Found {
+            hits: &self.hits,
+            ends: &self.ends,
+            begin: 0,
+            first: 0,
+            counts: &self.counts,
+            both: true,
+            listed: true,
+        };
+        let small = &mut self.small;
+        let visit = |i: usize, radius: f64, hits: &mut Vec<Hit>| small.find_around(cell, i, radius, hits);
+        let demand = (self.k, self.shell_tol, radius);
+        write(
+            &mut self.lists,
+            &found,
+            &mut self.again,
+            demand,
+            (first, cell),
+            visit,
+            out,
+        );
     }
 
     /// Some atoms of a large crystal.
-    fn large<T: Real>(
-        &mut self,
-        large: &Large,
-        atoms: Range<usize>,
-        radius: f64,
-        first: usize,
-        out: &mut impl Sink<T>,
-    ) {
+    fn large<T: Real>(&mut self, large: &Large, atoms: Range<usize>, radius: f64, first: usize, out: &mut Growing<T>) {
         let cell = &large.cell;
         self.hits.clear();
         self.ends.clear();
+        self.counts.clear();
         around(&large.grid, cell, atoms.clone(), radius, &mut self.hits, &mut self.ends);
-        self.lists
-            .load(&self.hits, 0, &self.ends, atoms.start, &cell.frac, &cell.given);
-        let mut from = 0;
-        for (at, i) in atoms.enumerate() {
-            let end = self.ends[at];
-            self.lists.take(i, from..end, false);
-            from = end;
-            if self.lists.order_nearest(self.k, (self.shell_tol, radius), false) {
-                self.lists.write(first, out);
-            } else {
-                let visit = |radius: f64, hits: &mut Vec<Hit>| {
-                    around(&large.grid, cell, i..i + 1, radius, hits, &mut vec![]);
-                };
-                widen(
-                    &mut self.again,
-                    (self.k, self.shell_tol),
-                    1.25 * radius,
-                    (i, first),
-                    cell,
-                    visit,
-                    out,
-                );
-            }
-        }
+        count(0, &self.ends, &mut self.counts);
+        let found = Found {
+            hits: &self.hits,
+            ends: &self.ends,
+            begin: 0,
+            first: atoms.start,
+            counts: &self.counts,
+            both: false,
+            listed: false,
+        };
+        let visit = |i: usize, radius: f64, hits: &mut Vec<Hit>| {
+            around(&large.grid, cell, i..i + 1, radius, hits, &mut vec![]);
+        };
+        let demand = (self.k, self.shell_tol, radius);
+        write(
+            &mut self.lists,
+            &found,
+            &mut self.again,
+            demand,
+            (first, cell),
+            visit,
+            out,
+        );
     }
+}
+
+/// Order and write the nearest of each atom; those that lack neighbours are searched again by `visit`.
+fn write<T: Real>(
+    lists: &mut Lists,
+    found: &Found,
+    again: &mut (Vec<Hit>, Lists),
+    (k, shell_tol, radius): (usize, f64, f64),
+    (first, cell): (usize, &SearchCell),
+    mut visit: impl FnMut(usize, f64, &mut Vec<Hit>),
+    out: &mut Growing<T>,
+) {
+    lists.load(found, &cell.frac, &cell.given);
+    for list in 0..found.counts.len() {
+        if let Some(count) = lists.order_nearest(found, list, k, (shell_tol, radius)) {
+            out.counts.push(count);
+            continue;
+        }
+        lists.write(found, first, out);
+        let i = found.first + list;
+        let visit = |radius: f64, hits: &mut Vec<Hit>| visit(i, radius, hits);
+        widen(again, (k, shell_tol), 1.25 * radius, (i, first), cell, visit, out);
+    }
+    lists.write(found, first, out);
 }
 
 /// One atom, with a radius that grows until its k-th shell is complete.
@@ -278,16 +297,25 @@ fn widen<T: Real>(
     (i, first): (usize, usize),
     cell: &SearchCell,
     mut visit: impl FnMut(f64, &mut Vec<Hit>),
-    out: &mut impl Sink<T>,
+    out: &mut Growing<T>,
 ) {
     loop {
         hits.clear();
         visit(radius, hits);
-        let end = hits.len() as u32;
-        lists.load(hits, 0, &[end], i, &cell.frac, &cell.given);
-        lists.take(i, 0..end, false);
-        if lists.order_nearest(k, (shell_tol, radius), false) {
-            lists.write(first, out);
+        let end = [hits.len() as u32];
+        let found = Found {
+            hits,
+            ends: &end,
+            begin: 0,
+            first: i,
+            counts: &end,
+            both: false,
+            listed: false,
+        };
+        lists.load(&found, &cell.frac, &cell.given);
+        if let Some(count) = lists.order_nearest(&found, 0, k, (shell_tol, radius)) {
+            out.counts.push(count);
+            lists.write(&found, first, out);
             return;
         }
         radius = 1.25 * radius + DISTANCE_SLACK;

@@ -129,6 +129,12 @@ pub fn load(cell: &mut SearchCell, batch: &BatchView, crystal: usize) {
     cell.load(batch.lattices()[crystal].rows(), frac, batch.site(crystal));
 }
 
+/// Append how many hits each atom has.
+pub fn count(begin: usize, ends: &[u32], counts: &mut Vec<u32>) {
+    let mut from = begin as u32;
+    counts.extend(ends.iter().map(|&end| end - std::mem::replace(&mut from, end)));
+}
+
 /// Volume of a ball.
 pub fn ball(radius: f64) -> f64 {
     4.0 / 3.0 * std::f64::consts::PI * radius * radius * radius

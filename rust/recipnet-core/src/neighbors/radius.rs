@@ -3,10 +3,9 @@
 use super::cell::{Hit, SearchCell};
 use super::edges::{Edges, Growing, Sink, blank, cut, offsets};
 use super::grid::around;
-use super::lists::Lists;
-use super::plan::{Budget, Plan, Stretch, at_least, ball, load, with_slack};
+use super::lists::{self, Lists};
+use super::plan::{Budget, Plan, Stretch, at_least, ball, count, load, with_slack};
 use super::small::SmallSearch;
-use super::stream::Stream;
 use crate::batch::{BatchView, check_positive};
 use crate::error::Result;
 use crate::math::Real;
@@ -153,20 +152,13 @@ impl Search<'_> {
                         self.limit,
                         self.options.self_images,
                         &mut found.hits,
-                        &mut found.ends,
+                        (&mut found.ends, &mut found.counts),
                     );
-                    let mut from = begin as u32;
-                    found.counts.extend(found.ends[first..].iter().map(|&end| {
-                        let count = end - from;
-                        from = end;
-                        count
-                    }));
-                    let mut edges = found.hits.len() - begin;
-                    if !self.options.half {
-                        edges *= 2;
-                        for hit in &found.hits[begin..] {
-                            found.counts[first + hit.j as usize] += 1;
-                        }
+                    let mut edges = 2 * (found.hits.len() - begin);
+                    if self.options.half {
+                        edges /= 2;
+                        found.counts.truncate(first);
+                        count(begin, &found.ends[first..], &mut found.counts);
                     }
                     self.budget.take(edges)?;
                 }
@@ -184,12 +176,7 @@ impl Search<'_> {
                 if self.options.half || !self.options.self_images {
                     self.thin(atoms.start, &mut found);
                 }
-                let mut from = 0;
-                found.counts.extend(found.ends.iter().map(|&end| {
-                    let count = end - from;
-                    from = end;
-                    count
-                }));
+                count(0, &found.ends, &mut found.counts);
                 self.budget.take(found.hits.len())?;
             }
         }
@@ -218,51 +205,47 @@ impl Search<'_> {
     /// Order and write the edges of a stretch.
     fn write<T: Real>(&self, at: usize, found: &Found, out: &mut impl Sink<T>) {
         let mut lists = Lists::default();
-        let (hits, ends) = (&found.hits, &found.ends);
-        let given = |b: usize| self.batch.lattices()[b].rows();
+        let mut write = |b: usize, found: &lists::Found| {
+            let atoms = self.batch.atoms(b);
+            let frac = &self.batch.frac_coords()[atoms.clone()];
+            lists.load(found, frac, self.batch.lattices()[b].rows());
+            lists.order(found);
+            lists.write(found, atoms.start, out);
+        };
         match &self.plan.stretches[at] {
             Stretch::Small(crystals) => {
-                let mut stream = Stream::default();
                 let (mut first, mut begin) = (0, 0);
                 for b in crystals.clone() {
-                    let atoms = self.batch.atoms(b);
-                    let frac = &self.batch.frac_coords()[atoms.clone()];
-                    let ends = &ends[first..first + frac.len()];
-                    let hits = &hits[begin as usize..ends.last().map_or(begin, |&end| end) as usize];
-                    let both = !self.options.half;
-                    let counts = &found.counts[first..first + frac.len()];
-                    first += frac.len();
-                    let from = begin;
-                    begin += hits.len() as u32;
-                    if stream.write(hits, (from, ends, counts), both, frac, given(b), atoms.start, out) {
-                        continue;
-                    }
-                    let begin = from;
-                    lists.load(hits, begin, ends, 0, frac, given(b));
-                    if both {
-                        lists.turn(frac.len());
-                    }
-                    let mut from = 0;
-                    for (i, &end) in ends.iter().enumerate() {
-                        lists.take(i, from..end - begin, both);
-                        lists.order(true);
-                        lists.write(atoms.start, out);
-                        from = end - begin;
-                    }
+                    let atoms = first..first + self.batch.atoms(b).len();
+                    let ends = &found.ends[atoms.clone()];
+                    let end = ends.last().map_or(begin, |&end| end);
+                    write(
+                        b,
+                        &lists::Found {
+                            hits: &found.hits[begin as usize..end as usize],
+                            ends,
+                            begin,
+                            first: 0,
+                            counts: &found.counts[atoms.clone()],
+                            both: !self.options.half,
+                            listed: true,
+                        },
+                    );
+                    (first, begin) = (atoms.end, end);
                 }
             }
-            Stretch::Large { crystal, atoms } => {
-                let all = self.batch.atoms(*crystal);
-                let frac = &self.batch.frac_coords()[all.clone()];
-                lists.load(hits, 0, ends, atoms.start, frac, given(*crystal));
-                let mut from = 0;
-                for (at, &end) in ends.iter().enumerate() {
-                    lists.take(atoms.start + at, from..end, false);
-                    lists.order(false);
-                    lists.write(all.start, out);
-                    from = end;
-                }
-            }
+            Stretch::Large { crystal, atoms } => write(
+                *crystal,
+                &lists::Found {
+                    hits: &found.hits,
+                    ends: &found.ends,
+                    begin: 0,
+                    first: atoms.start,
+                    counts: &found.counts,
+                    both: false,
+                    listed: false,
+                },
+            ),
         }
     }
 }

@@ -84,14 +84,14 @@ pub fn symmetrize<T: Real>(
             budget.take(list.len())?;
             let key = |p: usize| (list[p].j, list[p].shift);
             let order = sorter.sort(list.len(), |p| list[p].distance, |p, q| key(p).cmp(&key(q)));
-            let rows = out.next(order.len());
-            for (at, &p) in order.iter().enumerate() {
-                let edge = &list[p as usize];
-                rows.neighbor[at] = (first + edge.j as usize) as i64;
-                rows.shift[at] = edge.shift;
-                rows.vector[at] = edge.vector.map(T::from_f64);
-                rows.distance[at] = T::from_f64(edge.distance);
-            }
+            out.counts.push(order.len() as u32);
+            let rows = || order.iter().map(|&p| &list[p as usize]);
+            out.write(
+                rows().map(|edge| (first + edge.j as usize) as i64),
+                rows().map(|edge| edge.shift),
+                rows().map(|edge| edge.vector.map(T::from_f64)),
+                rows().map(|edge| T::from_f64(edge.distance)),
+            );
         }
     }
     join(vec![out], num_atoms, crystal_offsets, 1)
