@@ -27,27 +27,45 @@ pub fn code(key: f64) -> u32 {
     key.to_bits() as u32 & ((1 << CODE_BITS) - 1)
 }
 
-/// Sort each lane (Batcher's odd-even merge sort, Knuth vol. 3, 5.3.4), then tell for each whether two keys that follow
-/// each other lie from `least` to `most` bins apart.
+/// Rows that are sorted or merged in registers.
+const FEW: usize = 8;
+
+/// Sort each lane, then tell for each whether two keys that follow each other lie from `least` to `most` bins apart.
+///
+/// `rows` are a multiple of eight. The network is the bitonic one in the form that compares in one direction only
+/// (Knuth vol. 3, 5.3.4, exercise 57): blocks of p sorted rows are merged by comparing row i with row 2p - 1 - i, then
+/// rows p / 2, p / 4, ... apart. Rows behind the end would hold what is above every key, so they need not be there.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
 pub fn sort(rows: &mut [[f64; LANES]], least: u64, most: u64) -> [bool; LANES] {
     let length = rows.len();
-    let mut p = 1;
+    for few in rows.as_chunks_mut().0 {
+        sort_few(few);
+    }
+    let mut p = FEW;
     while p < length {
-        let mut k = p;
-        while k > 0 {
-            let mut from = k % p;
-            while from + k < length {
-                // Only what lies in one block of 2p is compared.
-                if k == p || (from + k) & (2 * p - 1) != 0 {
-                    let (low, high) = rows[from..].split_at_mut(k);
+        for block in rows.chunks_mut(2 * p) {
+            if block.len() > p {
+                let (low, high) = block.split_at_mut(p);
+                let absent = p - high.len();
+                for (low, high) in low[absent..].iter_mut().zip(high.iter_mut().rev()) {
+                    exchange(low, high);
+                }
+            }
+        }
+        let mut k = p / 2;
+        while k >= FEW {
+            for block in rows.chunks_mut(2 * k) {
+                if block.len() > k {
+                    let (low, high) = block.split_at_mut(k);
                     for (low, high) in low.iter_mut().zip(high) {
                         exchange(low, high);
                     }
                 }
-                from += 2 * k;
             }
             k /= 2;
+        }
+        for few in rows.as_chunks_mut().0 {
+            merge_few(few);
         }
         p *= 2;
     }
@@ -64,10 +82,58 @@ pub fn sort(rows: &mut [[f64; LANES]], least: u64, most: u64) -> [bool; LANES] {
 
 #[inline(always)]
 fn exchange(low: &mut [f64; LANES], high: &mut [f64; LANES]) {
-    let (a, b) = (*low, *high);
     for lane in 0..LANES {
-        low[lane] = if a[lane] < b[lane] { a[lane] } else { b[lane] };
-        high[lane] = if a[lane] < b[lane] { b[lane] } else { a[lane] };
+        let (a, b) = (low[lane], high[lane]);
+        let most = if a > b { a } else { b };
+        // The other one of the two; a second choice would become a store under a mask, which the next load waits for.
+        low[lane] = f64::from_bits(a.to_bits() ^ b.to_bits() ^ most.to_bits());
+        high[lane] = most;
+    }
+}
+
+/// Compare and exchange, one after the other; written out, so that all stays in registers.
+macro_rules! network {
+    ($keys:ident: $(($low:literal, $high:literal)),*) => {
+        $(
+            let (a, b) = ($keys[$low], $keys[$high]);
+            $keys[$low] = if a < b { a } else { b };
+            $keys[$high] = if a < b { b } else { a };
+        )*
+    };
+}
+
+/// Sort eight rows: a network of 19 comparisons, which is the least (Knuth vol. 3, 5.3.4).
+#[inline(always)]
+fn sort_few(rows: &mut [[f64; LANES]; FEW]) {
+    each_lane(rows, |keys| {
+        network!(keys:
+            (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7), (0, 1), (2, 3), (4, 5), (6, 7),
+            (2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6)
+        );
+    });
+}
+
+/// The last steps of a merge.
+#[inline(always)]
+fn merge_few(rows: &mut [[f64; LANES]; FEW]) {
+    each_lane(rows, |keys| {
+        network!(keys:
+            (0, 4), (1, 5), (2, 6), (3, 7), (0, 2), (1, 3), (4, 6), (5, 7), (0, 1), (2, 3), (4, 5), (6, 7)
+        );
+    });
+}
+
+#[inline(always)]
+fn each_lane(rows: &mut [[f64; LANES]; FEW], steps: impl Fn(&mut [f64; FEW])) {
+    let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
+    for lane in 0..LANES {
+        let mut keys = [
+            r0[lane], r1[lane], r2[lane], r3[lane], r4[lane], r5[lane], r6[lane], r7[lane],
+        ];
+        steps(&mut keys);
+        [
+            r0[lane], r1[lane], r2[lane], r3[lane], r4[lane], r5[lane], r6[lane], r7[lane],
+        ] = keys;
     }
 }
 
@@ -78,13 +144,13 @@ mod tests {
     #[test]
     fn every_length_is_sorted() {
         let mut state = 1u64;
-        for length in 0..150 {
+        for length in (0..40).map(|eights| 8 * eights) {
             let mut rows = vec![[0.0; LANES]; length];
             for (at, row) in rows.iter_mut().enumerate() {
                 for (lane, item) in row.iter_mut().enumerate() {
                     state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                     // Distances with and without room between them; shorter lists end with what is no key.
-                    let distance = (state >> 54) as f64 * if lane % 2 == 0 { 1.0 } else { 3.0 / BINS_PER_UNIT };
+                    let distance = (state >> 55) as f64 * if lane % 2 == 0 { 1.0 } else { 3.0 / BINS_PER_UNIT };
                     let far = at * LANES >= length * (lane + 1);
                     *item = if far {
                         NO_KEY

@@ -115,7 +115,7 @@ impl Lists {
         for eight in self.counts.chunks(LANES) {
             self.starts.push(total);
             self.places.extend(eight.iter().map(|_| total));
-            total += eight.iter().copied().max().unwrap_or(0);
+            total += eight.iter().copied().max().unwrap_or(0).next_multiple_of(8);
         }
         self.starts.push(total);
         self.rows.resize(total as usize, [NO_KEY; LANES]);
