@@ -21,7 +21,11 @@ pub struct Hit {
 /// `r_j + shift @ lattice - r_i`, antisymmetric in floating point too: the reverse edge is the exact negative.
 #[inline(always)]
 pub fn fractional(here: &Vec3, there: &Vec3, shift: [i32; 3]) -> Vec3 {
-    [0, 1, 2].map(|c| (there[c] - here[c]) + f64::from(shift[c]))
+    [
+        (there[0] - here[0]) + f64::from(shift[0]),
+        (there[1] - here[1]) + f64::from(shift[1]),
+        (there[2] - here[2]) + f64::from(shift[2]),
+    ]
 }
 
 /// 1.5 * 2^52: adding it and taking it away rounds to a whole number.
@@ -89,18 +93,24 @@ impl SearchCell {
             self.wrapped[c].clear();
             self.home[c].clear();
         }
-        let into_reduced = to_float(&unimodular_inverse(&self.transform));
-        for x in frac {
+        let into_reduced = if self.is_given {
+            self.transform_float
+        } else {
+            to_float(&unimodular_inverse(&self.transform))
+        };
+        for &[x, y, z] in frac {
             // First in the given cell, where it is exact however far the atom lies, then in the reduced one.
-            let first = x.map(floor_int);
-            let mut reduced = [0, 1, 2].map(|c| x[c] - first[c] as f64);
-            let mut home = first.map(|n| -n);
+            let first = [floor_int(x), floor_int(y), floor_int(z)];
+            let mut reduced = [x - first[0] as f64, y - first[1] as f64, z - first[2] as f64];
+            let mut home = [-first[0], -first[1], -first[2]];
             if !self.is_given {
                 reduced = row_times(reduced, &into_reduced);
-                let second = reduced.map(floor_int);
-                reduced = [0, 1, 2].map(|c| reduced[c] - second[c] as f64);
+                let second = [floor_int(reduced[0]), floor_int(reduced[1]), floor_int(reduced[2])];
                 let back = int_row_times(second, &self.transform);
-                home = [0, 1, 2].map(|c| home[c] - back[c]);
+                for c in 0..3 {
+                    reduced[c] -= second[c] as f64;
+                    home[c] -= back[c];
+                }
             }
             for c in 0..3 {
                 self.wrapped[c].push(reduced[c]);

@@ -184,8 +184,7 @@ impl Lists {
         self.order.clear();
         let count = self.counts[list] as usize;
         if self.codes.is_empty() {
-            let start = self.starts[list / LANES] as usize;
-            let lane = list % LANES;
+            let (start, lane) = (self.starts[list / LANES] as usize, list % LANES);
             let rows = &self.rows[start..start + count];
             self.order.extend(rows.iter().map(|row| lanes::code(row[lane])));
             return self.open[list / LANES][lane];
@@ -212,6 +211,14 @@ impl Lists {
     /// Make ready all lists.
     pub fn order(&mut self, found: &Found) {
         for list in 0..self.counts.len() {
+            if self.codes.is_empty() && !self.open[list / LANES][list % LANES] {
+                let (start, lane) = (self.starts[list / LANES] as usize, list % LANES);
+                let rows = &self.rows[start..start + self.counts[list] as usize];
+                let sources = &self.sources;
+                let ready = rows.iter().map(|row| sources[lanes::code(row[lane]) as usize]);
+                self.ready.extend(ready);
+                continue;
+            }
             if self.take(list) {
                 self.settle(found);
             }

@@ -1,4 +1,4 @@
-//! Crystals of few atoms: each pair of atoms meets all lattice translations that can bring it near, laid out in columns.
+//! Crystals of few atoms: each pair of atoms meets all lattice translations that can bring it near, eight pairs at once.
 
 use multiversion::multiversion;
 
@@ -16,36 +16,27 @@ type Image = [i32; 4];
 /// Search of one crystal after the other, reusing memory.
 #[derive(Debug, Default)]
 pub struct SmallSearch {
-    /// From each atom to the nearest image, or nearly so, of those behind it.
-    pairs: Pairs,
-    translations: Translations,
-    /// Shifts of the images that an atom has of itself within the limit, the positive half, in rising order.
-    own: Vec<[i32; 3]>,
-    limit: f64,
-    /// Squares of what [`SearchCell::bounds`] gives.
-    bounds: (f64, f64),
-}
-
-/// Vectors in the frame, by column, and the images they lead to.
-#[derive(Debug, Default)]
-struct Pairs {
+    /// Pairs of atoms: vectors in the frame by column, each to an image that is the nearest or nearly so. Filled up with
+    /// vectors that lead nowhere.
     x: Vec<f64>,
     y: Vec<f64>,
     z: Vec<f64>,
-    images: Vec<Image>,
-}
-
-/// Lattice vectors in rising order of their shifts, cut into blocks.
-#[derive(Debug, Default)]
-struct Translations {
+    /// The two atoms of each pair.
+    atoms: Vec<[u32; 2]>,
+    /// Lattice vectors in rising order of their shifts, in the frame.
+    translations: Vec<Vec3>,
     shifts: Vec<Image>,
-    /// Rows of each block; lane l of row r is translation `l * rows + r` of the block.
-    rows: usize,
-    x: Vec<[f64; LANES]>,
-    y: Vec<[f64; LANES]>,
-    z: Vec<[f64; LANES]>,
-    /// While they are gathered: vectors in the frame.
-    vectors: Vec<Vec3>,
+    /// While these are sorted.
+    keys: Vec<u128>,
+    /// Shifts of the images that an atom has of itself within the limit, the positive half, in rising order.
+    own: Vec<[i32; 3]>,
+    /// Which translations bring eight pairs near: blocks of translations of the first eight pairs, then of the next.
+    near: Vec<[u64; LANES]>,
+    limit: f64,
+    /// Squares of what [`SearchCell::bounds`] gives.
+    bounds: (f64, f64),
+    /// Whether a distance lies between the bounds.
+    doubtful: bool,
 }
 
 impl SmallSearch {
@@ -61,150 +52,91 @@ impl SmallSearch {
         hits: &mut Vec<Hit>,
         (ends, counts): (&mut Vec<u32>, &mut Vec<u32>),
     ) {
-        let atoms = cell.len();
-        if atoms == 0 {
+        let count = cell.len();
+        if count == 0 {
             return;
         }
-        self.pairs.clear();
-        self.pairs.reserve(atoms * (atoms - 1) / 2);
-        for i in 0..atoms {
-            self.pairs.meet(cell, i, i + 1..atoms);
+        self.clear();
+        for i in 0..count {
+            self.meet(cell, i, i + 1..count);
         }
         self.prepare(cell, limit);
         if !self_images {
             self.own.clear();
         }
         let first = counts.len();
-        counts.resize(first + atoms, 2 * self.own.len() as u32);
-        rows(self, cell, hits, ends, &mut counts[first..]);
+        counts.resize(first + count, 2 * self.own.len() as u32);
+        let counts = &mut counts[first..];
+        mark(self);
+        let mut pair = 0;
+        for i in 0..count {
+            hits.extend(self.own.iter().map(|&shift| Hit { shift, j: i as u32 }));
+            let own = hits.len();
+            collect(self, cell, pair..pair + count - 1 - i, hits, counts);
+            pair += count - 1 - i;
+            counts[i] += (hits.len() - own) as u32;
+            ends.push(hits.len() as u32);
+        }
     }
 
     /// All neighbours of atom i, in no particular order.
     pub fn find_around(&mut self, cell: &SearchCell, i: usize, limit: f64, hits: &mut Vec<Hit>) {
-        self.pairs.clear();
-        self.pairs.meet(cell, i, 0..i);
-        self.pairs.meet(cell, i, i + 1..cell.len());
+        self.clear();
+        self.meet(cell, i, 0..i);
+        self.meet(cell, i, i + 1..cell.len());
         self.prepare(cell, limit);
         for &shift in &self.own {
             let back = shift.map(|n| -n);
             hits.extend([shift, back].map(|shift| Hit { shift, j: i as u32 }));
         }
-        for pair in 0..self.pairs.images.len() {
-            self.near(pair, (cell, i), hits);
-        }
+        mark(self);
+        collect(self, cell, 0..self.atoms.len(), hits, &mut vec![0; cell.len()]);
     }
 
-    /// Lay out the translations for a limit and the pairs at hand.
-    fn prepare(&mut self, cell: &SearchCell, limit: f64) {
-        let (sure, possible) = cell.bounds(limit);
-        self.limit = limit;
-        self.bounds = (sure * sure, possible * possible);
-        self.translations.lay_out(cell, possible, self.pairs.farthest());
-        self.own.clear();
-        for block in 0..self.translations.blocks() {
-            let (mut near, doubtful) = self.translations.near(block, [0.0; 3], self.bounds);
-            let shifts = self.translations.of_block(block);
-            while near != 0 {
-                let [n0, n1, n2, _] = shifts[near.trailing_zeros() as usize];
-                near &= near - 1;
-                let shift = [n0, n1, n2];
-                if shift > [0; 3] && (!doubtful || cell.is_neighbor(0, Hit { shift, j: 0 }, limit)) {
-                    self.own.push(shift);
-                }
-            }
-        }
-    }
-
-    /// Append the images of a pair from atom i within the limit.
-    #[inline(always)]
-    fn near(&self, pair: usize, (cell, i): (&SearchCell, usize), hits: &mut Vec<Hit>) {
-        let pairs = &self.pairs;
-        let to = [pairs.x[pair], pairs.y[pair], pairs.z[pair]];
-        let image = pairs.images[pair];
-        let begin = hits.len();
-        let mut doubtful = false;
-        for block in 0..self.translations.blocks() {
-            let (mut near, doubts) = self.translations.near(block, to, self.bounds);
-            doubtful |= doubts;
-            let shifts = self.translations.of_block(block);
-            hits.extend((0..near.count_ones()).map(|_| {
-                let shift = &shifts[near.trailing_zeros() as usize];
-                near &= near.wrapping_sub(1);
-                let [n0, n1, n2, j] = [0, 1, 2, 3].map(|c| image[c].wrapping_add(shift[c]));
-                Hit {
-                    shift: [n0, n1, n2],
-                    j: j as u32,
-                }
-            }));
-        }
-        if doubtful || cell.is_one_site(i, image[3] as usize) {
-            cell.settle(i, self.limit, hits, begin);
-        }
-    }
-}
-
-impl Pairs {
     fn clear(&mut self) {
-        self.x.clear();
-        self.y.clear();
-        self.z.clear();
-        self.images.clear();
-    }
-
-    fn reserve(&mut self, count: usize) {
-        self.x.reserve(count);
-        self.y.reserve(count);
-        self.z.reserve(count);
-        self.images.reserve(count);
+        for column in [&mut self.x, &mut self.y, &mut self.z] {
+            column.clear();
+        }
+        self.atoms.clear();
     }
 
     /// Append the pairs of atom i with some others.
     fn meet(&mut self, cell: &SearchCell, i: usize, others: std::ops::Range<usize>) {
         let [a, b, c] = cell.frame;
-        let here = [0, 1, 2].map(|axis| cell.wrapped[axis][i]);
-        let home = [0, 1, 2].map(|axis| cell.home[axis][i]);
-        for j in others {
-            let apart = [0, 1, 2].map(|axis| cell.wrapped[axis][j] - here[axis]);
-            let cells = apart.map(|u| (u + SHIFTER) - SHIFTER);
-            let u = [0, 1, 2].map(|axis| apart[axis] - cells[axis]);
-            self.x.push(u[0] * a[0]);
-            self.y.push(u[0] * a[1] + u[1] * b[1]);
-            self.z.push(u[0] * a[2] + u[1] * b[2] + u[2] * c[2]);
-            let carried = row_times(cells, &cell.transform_float);
-            let shift = [0, 1, 2].map(|axis| whole(cell.home[axis][j] - home[axis] - carried[axis]));
-            self.images.push([shift[0], shift[1], shift[2], j as i32]);
-        }
+        let [u, v, w] = &cell.wrapped;
+        let (u0, v0, w0) = (u[i], v[i], w[i]);
+        let (u, v, w) = (&u[others.clone()], &v[others.clone()], &w[others.clone()]);
+        let nearest = |apart: f64| apart - ((apart + SHIFTER) - SHIFTER);
+        self.atoms.extend(others.map(|j| [i as u32, j as u32]));
+        self.x.extend(u.iter().map(|u| nearest(u - u0) * a[0]));
+        let both = u.iter().zip(v);
+        self.y
+            .extend(both.map(|(u, v)| nearest(u - u0) * a[1] + nearest(v - v0) * b[1]));
+        let all = u.iter().zip(v).zip(w);
+        self.z
+            .extend(all.map(|((u, v), w)| nearest(u - u0) * a[2] + nearest(v - v0) * b[2] + nearest(w - w0) * c[2]));
     }
 
-    /// Length of the longest vector.
-    fn farthest(&self) -> f64 {
+    /// Lay out the translations for a limit and the pairs at hand: all lattice vectors that may bring one of them near.
+    fn prepare(&mut self, cell: &SearchCell, limit: f64) {
+        let (sure, possible) = cell.bounds(limit);
+        self.limit = limit;
+        self.bounds = (sure * sure, possible * possible);
         let squares = (self.x.iter().zip(&self.y).zip(&self.z)).map(|((x, y), z)| x * x + y * y + z * z);
-        squares
+        let farthest = squares
             .fold(0.0, |most: f64, square| if square > most { square } else { most })
-            .sqrt()
-    }
-}
-
-impl Translations {
-    fn blocks(&self) -> usize {
-        self.x.len() / self.rows
-    }
-
-    /// Shifts of a block; more than lie in it where it is not full.
-    #[inline(always)]
-    fn of_block(&self, block: usize) -> &[Image] {
-        &self.shifts[block * self.rows * LANES..]
-    }
-
-    /// All lattice vectors that bring a vector, no longer than `farthest` and no longer than half a reduced cell along
-    /// each axis, to within the limit.
-    fn lay_out(&mut self, cell: &SearchCell, limit: f64, farthest: f64) {
+            .sqrt();
+        for column in [&mut self.x, &mut self.y, &mut self.z] {
+            column.resize(column.len().next_multiple_of(LANES), f64::INFINITY);
+        }
         let [a, b, c] = cell.frame;
         // Along each axis the atoms of a pair are at most half a cell apart, and a hair.
-        let most = cell.spacings().map(|spacing| floor_int(limit / spacing + 0.501) as i32);
-        let radius = (limit + farthest) * (1.0 + 1e-9);
+        let most = cell
+            .spacings()
+            .map(|spacing| floor_int(possible / spacing + 0.501) as i32);
+        let radius = (possible + farthest) * (1.0 + 1e-9);
         self.shifts.clear();
-        self.vectors.clear();
+        self.translations.clear();
         lines(&cell.frame, radius, false, |n0, n1, from, to| {
             if n0.abs() > most[0] || n1.abs() > most[1] {
                 return;
@@ -213,83 +145,116 @@ impl Translations {
             let (x, y, z) = (p * a[0], p * a[1] + q * b[1], p * a[2] + q * b[2]);
             for n2 in from.max(-most[2])..=to.min(most[2]) {
                 let r = f64::from(n2);
-                self.vectors.push([x, y, z + r * c[2]]);
-                let shift = row_times([p, q, r], &cell.transform_float).map(whole);
-                self.shifts.push([shift[0], shift[1], shift[2], 0]);
+                self.translations.push([x, y, z + r * c[2]]);
+                let [s0, s1, s2] = row_times([p, q, r], &cell.transform_float);
+                self.shifts.push([whole(s0), whole(s1), whole(s2), 0]);
             }
         });
-        let count = self.shifts.len();
         if !cell.is_given {
-            let mut order: Vec<u32> = (0..count as u32).collect();
-            order.sort_unstable_by_key(|&at| self.shifts[at as usize]);
-            self.shifts = order.iter().map(|&at| self.shifts[at as usize]).collect();
-            self.vectors = order.iter().map(|&at| self.vectors[at as usize]).collect();
+            self.sort_translations();
         }
-        let blocks = count.div_ceil(BLOCK).max(1);
-        self.rows = count.div_ceil(blocks * LANES).max(1);
-        for column in [&mut self.x, &mut self.y, &mut self.z] {
-            column.clear();
-            column.resize(blocks * self.rows, [f64::INFINITY; LANES]);
-        }
-        let (mut row, mut lane) = (0, 0);
-        for &[x, y, z] in &self.vectors {
-            (self.x[row][lane], self.y[row][lane], self.z[row][lane]) = (x, y, z);
-            row += 1;
-            if row % self.rows == 0 {
-                lane += 1;
-                if lane == LANES {
-                    lane = 0;
-                } else {
-                    row -= self.rows;
-                }
+        self.own.clear();
+        for (&[n0, n1, n2, _], &[x, y, z]) in self.shifts.iter().zip(&self.translations) {
+            let (shift, square) = ([n0, n1, n2], x * x + y * y + z * z);
+            if square <= self.bounds.1
+                && shift > [0; 3]
+                && (square <= self.bounds.0 || cell.is_neighbor(0, Hit { shift, j: 0 }, limit))
+            {
+                self.own.push(shift);
             }
         }
     }
 
-    /// Which translations of a block bring a vector to within the second bound (squares), and whether one of them is
-    /// above the first.
-    #[inline(always)]
-    fn near(&self, block: usize, to: Vec3, bounds: (f64, f64)) -> (u64, bool) {
-        let rows = block * self.rows..(block + 1) * self.rows;
-        let columns = (self.x[rows.clone()].iter())
-            .zip(&self.y[rows.clone()])
-            .zip(&self.z[rows]);
-        let (mut near, mut doubts) = ([0u64; LANES], [0u64; LANES]);
-        let mut bit = 1u64;
-        for ((x, y), z) in columns {
-            for lane in 0..LANES {
-                let (x, y, z) = (x[lane] + to[0], y[lane] + to[1], z[lane] + to[2]);
-                let square = x * x + y * y + z * z;
-                near[lane] |= if square <= bounds.1 { bit } else { 0 };
-                doubts[lane] |= if square <= bounds.0 { 0 } else { bit };
-            }
-            bit <<= 1;
-        }
-        let (mut all, mut doubtful) = (0, 0);
-        for lane in 0..LANES {
-            all |= near[lane] << (lane * self.rows);
-            doubtful |= near[lane] & doubts[lane];
-        }
-        (all, doubtful != 0)
+    fn sort_translations(&mut self) {
+        // The shift with its signs turned into an order of whole numbers, above the place.
+        let part = |n: i32| u128::from(n as u32 ^ (1 << 31));
+        self.keys.clear();
+        let keys = (self.shifts.iter().zip(0u128..))
+            .map(|([n0, n1, n2, _], place)| part(*n0) << 96 | part(*n1) << 64 | part(*n2) << 32 | place);
+        self.keys.extend(keys);
+        self.keys.sort_unstable();
+        let order = || self.keys.iter().map(|&key| key as u32 as usize);
+        self.shifts = order().map(|place| self.shifts[place]).collect();
+        self.translations = order().map(|place| self.translations[place]).collect();
     }
 }
 
+/// Find out which translations bring which pairs near.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn mark(search: &mut SmallSearch) {
+    let bounds = search.bounds;
+    let pairs = (search.x.as_chunks::<LANES>().0.iter())
+        .zip(search.y.as_chunks::<LANES>().0)
+        .zip(search.z.as_chunks::<LANES>().0);
+    search.near.clear();
+    let mut all_doubts = [0u64; LANES];
+    for ((xs, ys), zs) in pairs {
+        for block in search.translations.chunks(BLOCK) {
+            let (mut near, mut doubts) = ([0u64; LANES], [0u64; LANES]);
+            let mut bit = 1u64;
+            for &[x, y, z] in block {
+                for lane in 0..LANES {
+                    let (x, y, z) = (xs[lane] + x, ys[lane] + y, zs[lane] + z);
+                    let square = x * x + y * y + z * z;
+                    near[lane] |= if square <= bounds.1 { bit } else { 0 };
+                    doubts[lane] |= if square <= bounds.0 { 0 } else { bit };
+                }
+                bit = bit.rotate_left(1);
+            }
+            for lane in 0..LANES {
+                all_doubts[lane] |= near[lane] & doubts[lane];
+            }
+            search.near.push(near);
+        }
+    }
+    search.doubtful = all_doubts != [0; LANES];
+}
+
+/// Append the hits of some pairs of one centre, and count those of each neighbour.
 #[multiversion(targets(
     "x86_64+avx512f+avx512dq+avx512vl+avx2+bmi1+bmi2+popcnt",
     "x86_64+avx2+bmi1+bmi2+popcnt"
 ))]
-fn rows(search: &SmallSearch, cell: &SearchCell, hits: &mut Vec<Hit>, ends: &mut Vec<u32>, counts: &mut [u32]) {
-    let mut pair = 0;
-    for i in 0..counts.len() {
-        hits.extend(search.own.iter().map(|&shift| Hit { shift, j: i as u32 }));
-        for j in i + 1..counts.len() {
-            let begin = hits.len();
-            search.near(pair, (cell, i), hits);
-            pair += 1;
-            let count = (hits.len() - begin) as u32;
-            counts[i] += count;
-            counts[j] += count;
+fn collect(
+    search: &SmallSearch,
+    cell: &SearchCell,
+    pairs: std::ops::Range<usize>,
+    hits: &mut Vec<Hit>,
+    counts: &mut [u32],
+) {
+    let blocks = search.translations.len().div_ceil(BLOCK);
+    for pair in pairs {
+        let [i, j] = search.atoms[pair].map(|atom| atom as usize);
+        let [u, v, w] = &cell.wrapped;
+        let cells = [u[j] - u[i], v[j] - v[i], w[j] - w[i]].map(|apart| (apart + SHIFTER) - SHIFTER);
+        let [s0, s1, s2] = row_times(cells, &cell.transform_float);
+        let [h0, h1, h2] = &cell.home;
+        let image = [
+            whole(h0[j] - h0[i] - s0),
+            whole(h1[j] - h1[i] - s1),
+            whole(h2[j] - h2[i] - s2),
+            j as i32,
+        ];
+        let begin = hits.len();
+        for block in 0..blocks {
+            let mut near = search.near[pair / LANES * blocks + block][pair % LANES];
+            let shifts = &search.shifts[block * BLOCK..];
+            hits.extend((0..near.count_ones()).map(|_| {
+                let shift = &shifts[near.trailing_zeros() as usize];
+                near &= near.wrapping_sub(1);
+                Hit {
+                    shift: [
+                        image[0].wrapping_add(shift[0]),
+                        image[1].wrapping_add(shift[1]),
+                        image[2].wrapping_add(shift[2]),
+                    ],
+                    j: image[3] as u32,
+                }
+            }));
         }
-        ends.push(hits.len() as u32);
+        if search.doubtful || cell.is_one_site(i, j) {
+            cell.settle(i, search.limit, hits, begin);
+        }
+        counts[j] += (hits.len() - begin) as u32;
     }
 }
