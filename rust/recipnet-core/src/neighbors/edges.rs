@@ -74,9 +74,9 @@ pub struct Growing<T> {
 
 impl<T: Real> Growing<T> {
     /// Memory for exactly the edges of atoms with these numbers of edges; see [`Self::finish`].
-    pub fn exact(counts: &[u32], edges: usize) -> Self {
+    pub fn exact(counts: impl Iterator<Item = u32>, edges: usize) -> Self {
         let mut neighbor = Vec::with_capacity(2 * edges);
-        for (atom, &count) in counts.iter().enumerate() {
+        for (atom, count) in counts.enumerate() {
             neighbor.resize(neighbor.len() + count as usize, atom as i64);
         }
         Self {

@@ -6,7 +6,7 @@ use super::cell::{DISTANCE_SLACK, Hit, SearchCell};
 use super::edges::{Edges, Growing, join};
 use super::grid::around;
 use super::lists::{Found, Lists};
-use super::plan::{Budget, Large, Plan, Stretch, ball, count, load};
+use super::plan::{Budget, Large, Plan, Stretch, TOGETHER, ball, count, load};
 use super::small::SmallSearch;
 use super::symmetrize::symmetrize;
 use crate::batch::BatchView;
@@ -161,13 +161,11 @@ fn directed<T: Real>(
             }
             Stretch::Large { crystal, atoms } => {
                 let before = part.len();
-                search.large(
-                    plan.large(*crystal),
-                    atoms.clone(),
-                    start(*crystal),
-                    batch.atoms(*crystal).start,
-                    &mut part,
-                );
+                for from in atoms.clone().step_by(TOGETHER) {
+                    let together = from..(from + TOGETHER).min(atoms.end);
+                    let first = batch.atoms(*crystal).start;
+                    search.large(plan.large(*crystal), together, start(*crystal), first, &mut part);
+                }
                 budget.take(part.len() - before)?;
             }
         }

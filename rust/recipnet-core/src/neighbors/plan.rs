@@ -16,6 +16,8 @@ const MIDDLE: usize = 40;
 const SPARSE: f64 = 0.5;
 /// Atoms of a large crystal that make one stretch.
 const BLOCK: usize = 512;
+/// Atoms of a large crystal whose lists are made together: few enough that all of it stays in the cache.
+pub const TOGETHER: usize = 64;
 
 /// A stretch of consecutive atoms.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use super::cell::{Hit, SearchCell};
 use super::edges::{Edges, Growing, Sink, blank, cut, offsets};
 use super::grid::around;
 use super::lists::{self, Lists};
-use super::plan::{Budget, Plan, Stretch, at_least, ball, count, load, with_slack};
+use super::plan::{Budget, Plan, Stretch, TOGETHER, at_least, ball, count, load, with_slack};
 use super::small::SmallSearch;
 use crate::batch::{BatchView, check_positive};
 use crate::error::Result;
@@ -79,11 +79,14 @@ pub fn neighbors<T: Real>(batch: &BatchView, options: &RadiusOptions, threads: O
         batch.num_atoms(),
         batch.offsets(),
     );
-    if let [only] = &found[..] {
-        // Memory that is written at once need not be cleared first.
+    if plan.workers == 1 {
+        // Memory that is written at once, in order, need not be cleared first.
+        let counts = || found.iter().flat_map(|f| f.counts.iter().copied());
         let edges = offsets.1.last().map_or(0, |&end| end as usize);
-        let mut out = Growing::exact(&only.counts, edges);
-        search.write(0, only, &mut out);
+        let mut out = Growing::exact(counts(), edges);
+        for (at, found) in found.iter().enumerate() {
+            search.write(at, found, &mut out);
+        }
         return Ok(out.finish(offsets));
     }
     let lengths: Vec<usize> = found
@@ -234,18 +237,25 @@ impl Search<'_> {
                     (first, begin) = (atoms.end, end);
                 }
             }
-            Stretch::Large { crystal, atoms } => write(
-                *crystal,
-                &lists::Found {
-                    hits: &found.hits,
-                    ends: &found.ends,
-                    begin: 0,
-                    first: atoms.start,
-                    counts: &found.counts,
-                    both: false,
-                    listed: false,
-                },
-            ),
+            Stretch::Large { crystal, atoms } => {
+                let mut begin = 0;
+                for from in (0..atoms.len()).step_by(TOGETHER) {
+                    let part = from..(from + TOGETHER).min(atoms.len());
+                    let ends = &found.ends[part.clone()];
+                    let end = ends.last().map_or(begin, |&end| end);
+                    let found = lists::Found {
+                        hits: &found.hits[begin as usize..end as usize],
+                        ends,
+                        begin,
+                        first: atoms.start + from,
+                        counts: &found.counts[part],
+                        both: false,
+                        listed: false,
+                    };
+                    write(*crystal, &found);
+                    begin = end;
+                }
+            }
         }
     }
 }
