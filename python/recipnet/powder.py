@@ -13,14 +13,13 @@ from recipnet._frozen import Frozen
 from recipnet.batch import Crystals, as_batch
 from recipnet.errors import ArgumentError
 from recipnet.scattering import core_atoms, warn_replaced
+from recipnet.wavelengths import in_angstrom
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["PowderPattern", "powder_pattern"]
 
-#: Mean of K alpha 1 and 2, weighted 2:1, in angstrom (International Tables C (1999), table 4.2.2.1).
-WAVELENGTHS = {"CuKa": 1.54184, "MoKa": 0.71073, "CoKa": 1.79026, "FeKa": 1.93735, "CrKa": 2.29100, "AgKa": 0.560868}
 #: Scherrer's constant for the full width at half maximum.
 SCHERRER = 0.9
 
@@ -215,14 +214,7 @@ def powder_pattern(
     [([1, 1, 1], 28.46), ([2, 2, 0], 47.34)]
     """
     crystals = as_batch(batch)
-    if isinstance(wavelength, str):
-        if wavelength not in WAVELENGTHS:
-            words = ", ".join(WAVELENGTHS)
-            message = f"wavelength = {wavelength!r}: must be a number in angstrom or one of {words}"
-            raise ArgumentError(message, name="wavelength", value=wavelength)
-        length = WAVELENGTHS[wavelength]
-    else:
-        length = number("wavelength", wavelength)
+    length = in_angstrom("wavelength", wavelength)
     try:
         low, high = two_theta
     except (TypeError, ValueError):

@@ -14,6 +14,7 @@ from recipnet._arguments import choice, is_single, threads_or_none
 from recipnet.batch import CrystalBatch, Crystals, as_batch
 from recipnet.errors import ArgumentError, ScatteringWarning
 from recipnet.reciprocal import Reflections
+from recipnet.wavelengths import dispersion, in_angstrom
 
 __all__ = ["form_factors", "structure_factors"]
 
@@ -87,7 +88,7 @@ def structure_factors(
     radiation: str = "xray",
     weights: ArrayLike | None = None,
     displacement: bool = True,
-    anomalous: Mapping[Any, Any] | None = None,
+    anomalous: str | float | Mapping[Any, Any] | None = None,
     threads: int | None = None,
     dtype: DTypeLike = np.float64,
 ) -> NDArray[Any]:
@@ -110,9 +111,11 @@ def structure_factors(
         Real numbers that stand for f_j, the same for every reflection; ``radiation`` does not matter then.
     displacement : bool, default True
         False: T_j = 1. Where an atom has no U, T_j = 1 in any case.
-    anomalous : mapping, optional
-        (f', f'') by element symbol or atomic number, for X-rays; elements that are left out have none. Friedel mates
-        then differ, so the reflections must be a full sphere (``unique="none"``).
+    anomalous : float, str or mapping, optional
+        For X-rays: a wavelength in angstrom (0.4 to 3) or its name ("CuKa", ... as in `powder_pattern`), for f' and f''
+        of free atoms, hydrogen to uranium (Cromer and Liberman 1981, interpolated to 0.02 electrons); or (f', f'') by
+        element symbol or atomic number, where elements that are left out have none. Friedel mates then differ, so the
+        reflections must be a full sphere (``unique="none"``).
     threads : int, optional
         At most this many threads; None for the pool's size.
     dtype : float64 or float32
@@ -173,7 +176,7 @@ def core_atoms(
     *,
     weights: ArrayLike | None = None,
     displacement: bool = True,
-    anomalous: Mapping[Any, Any] | None = None,
+    anomalous: str | float | Mapping[Any, Any] | None = None,
 ) -> dict[str, Any]:
     """What the core needs to know about the atoms."""
     kind: str | None = choice("radiation", radiation, RADIATIONS)
@@ -184,7 +187,7 @@ def core_atoms(
             message = f"weights: {len(given)} values for {len(amplitudes)} atom rows"
             raise ArgumentError(message, name="weights", value=len(given))
         amplitudes, kind = amplitudes * given, None
-    dispersion = None if anomalous is None else _dispersion(anomalous, kind)
+    known = None if anomalous is None else _dispersion(anomalous, kind, crystals.numbers)
     return {
         "lattices": crystals.lattices,
         "frac": crystals.frac_coords,
@@ -195,7 +198,7 @@ def core_atoms(
         "isotopes": crystals.isotopes,
         "u_iso": crystals.u_iso if displacement else None,
         "u_aniso": crystals.u_aniso if displacement else None,
-        "dispersion": dispersion,
+        "dispersion": known,
         "radiation": kind,
     }
 
@@ -208,13 +211,15 @@ def warn_replaced(replaced: list[str]) -> None:
         )
 
 
-def _dispersion(anomalous: Mapping[Any, Any], kind: str | None) -> NDArray[np.float64]:
+def _dispersion(
+    anomalous: str | float | Mapping[Any, Any], kind: str | None, numbers: NDArray[np.uint8]
+) -> NDArray[np.float64]:
+    """f' and f'' by atomic number, (119, 2)."""
     if kind != "xray":
         message = 'anomalous: f\' and f" belong to radiation="xray" without weights of your own'
         raise ArgumentError(message, name="anomalous", value=kind)
     if not isinstance(anomalous, Mapping):
-        message = f"anomalous = {anomalous!r}: must map elements to (f', f\")"
-        raise ArgumentError(message, name="anomalous", value=anomalous)
+        return dispersion(numbers, in_angstrom("anomalous", anomalous))
     symbols = {symbol: number for number, symbol in enumerate(_core.element_symbols())}
     table = np.zeros((len(symbols), 2))
     for element, pair in anomalous.items():

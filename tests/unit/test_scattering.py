@@ -81,11 +81,34 @@ def test_dispersion_needs_the_full_sphere():
     assert np.abs(np.abs(f) - np.abs(f[mates])).max() > 0.1
     plain = rn.structure_factors(quartz, full, anomalous={})
     assert plain.tobytes() == rn.structure_factors(quartz, full).tobytes()
-    for bad in ({"Qq": (1.0, 2.0)}, {"Si": 1.0}, {"Si": (np.nan, 0.0)}, {119: (0.0, 0.0)}, 1.54):
+    tables = ({"Qq": (1.0, 2.0)}, {"Si": 1.0}, {"Si": (np.nan, 0.0)}, {119: (0.0, 0.0)})
+    for bad in (*tables, [1.54], "Cu", 0.3, 3.1, np.nan):
         with pytest.raises(ArgumentError, match="anomalous"):
             rn.structure_factors(quartz, full, anomalous=bad)
     with pytest.raises(ArgumentError, match="anomalous"):
         rn.structure_factors(quartz, full, anomalous=table, radiation="neutron")
+
+
+def test_a_wavelength_stands_for_its_dispersion():
+    quartz = rn.sample("quartz")
+    full = rn.reflections(quartz, 2.0, unique="none")
+    f = rn.structure_factors(quartz, full, anomalous="CuKa")
+    assert f.tobytes() == rn.structure_factors(quartz, full, anomalous=1.54184).tobytes()
+    # Silicon and oxygen at Cu K alpha, International Tables C (1999), table 4.2.6.8.
+    table = {"Si": (0.2541, 0.3302), "O": (0.0492, 0.0322)}
+    np.testing.assert_allclose(f, rn.structure_factors(quartz, full, anomalous=table), atol=0.2)
+    frac = [[0.0, 0.0, 0.0]]
+    heavy = rn.Crystal(np.eye(3) * 3, [93], frac)
+    with pytest.raises(ArgumentError, match="not for Np"):
+        rn.structure_factors(heavy, rn.reflections(heavy, 2.0, unique="none"), anomalous="MoKa")
+    nickel = rn.Crystal(np.eye(3) * 3, [28], frac)
+    refl = rn.reflections(nickel, 2.0, unique="none")
+    with pytest.raises(ArgumentError, match="edge of Ni"):
+        rn.structure_factors(nickel, refl, anomalous=1.4879055)
+    hydrogen = rn.Crystal(np.eye(3) * 3, [1], frac)
+    refl = rn.reflections(hydrogen, 1.0, unique="none")
+    plain = rn.structure_factors(hydrogen, refl)
+    assert plain.tobytes() == rn.structure_factors(hydrogen, refl, anomalous=1.0).tobytes()
 
 
 def test_charges_choose_ions_and_missing_ones_are_told():
