@@ -108,6 +108,7 @@ $(BENCH)/.recipnet: $(BENCH)/.peers $(EXTENSION) $(BENCH_SOURCES)
 
 bench: $(BENCH)/.recipnet
 	$(BENCH)/bin/python benches/python/run_all.py $(BENCH_ARGS)
+	-$(BENCH)/bin/python benches/python/instructions.py
 
 gpu: setup
 	cuda=$$($(BIN)/python -c 'import torch; print((torch.version.cuda or "").split(".")[0])'); \
