@@ -18,15 +18,6 @@ constexpr int DEPTH = 16;
 constexpr int SIDE = 16;
 constexpr int EACH = 4;
 
-// What the two products share. `own`: the rows whose outputs this block holds (reflections or atoms), `other`: those that
-// are summed over, each with their offsets.
-struct Span {
-    const long long* own_offsets;
-    const long long* other_offsets;
-    long long own_count;
-    long long other_count;
-};
-
 // FORWARD: own rows are reflections, others atoms, `values` q (N, C). Else own rows are atoms, others reflections, `values`
 // t (H, C, 2).
 template <bool FORWARD, typename Real, typename Stored>

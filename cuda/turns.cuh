@@ -17,9 +17,13 @@ template <> struct Turns<float> {
     }
 
     static __device__ __forceinline__ void phase(const int* h, const Coordinate* x, float* sine, float* cosine) {
-        const unsigned int turns = static_cast<unsigned int>(h[0]) * x[0] + static_cast<unsigned int>(h[1]) * x[1]
-                                   + static_cast<unsigned int>(h[2]) * x[2];
-        // Signed, the count is in [-1/2, 1/2) turns. For angles within +-pi the fast functions err by 4e-7 at most.
+        of_count(static_cast<unsigned int>(h[0]) * x[0] + static_cast<unsigned int>(h[1]) * x[1]
+                     + static_cast<unsigned int>(h[2]) * x[2],
+                 sine, cosine);
+    }
+
+    // Signed, the count is in [-1/2, 1/2) turns. For angles within +-pi the fast functions err by 4e-7 at most.
+    static __device__ __forceinline__ void of_count(unsigned int turns, float* sine, float* cosine) {
         __sincosf(static_cast<float>(static_cast<int>(turns)) * 1.4629180792671596e-09f, sine, cosine);
     }
 };
@@ -68,6 +72,15 @@ static __device__ __forceinline__ Rows rows_of(const long long* offsets, long lo
     return {begin, end < begin ? begin : end};
 }
 
+// What products of rows share. `own`: the rows whose outputs a block holds (reflections or atoms), `other`: those that are
+// summed over, each with their offsets.
+struct Span {
+    const long long* own_offsets;
+    const long long* other_offsets;
+    long long own_count;
+    long long other_count;
+};
+
 // Numbers as they are stored: float, double, or 16 bits that are widened without a header of CUDA.
 struct Bf16 {
     unsigned short bits;
@@ -77,7 +90,7 @@ struct Fp16 {
 };
 
 static __device__ __forceinline__ float widen(float x) { return x; }
-static __device__ __forceinline__ double widen(double x) { return x; }
+[[maybe_unused]] static __device__ __forceinline__ double widen(double x) { return x; }
 static __device__ __forceinline__ float widen(Bf16 x) { return __uint_as_float(static_cast<unsigned int>(x.bits) << 16); }
 static __device__ __forceinline__ float widen(Fp16 x) {
     const unsigned int sign = static_cast<unsigned int>(x.bits & 0x8000u) << 16;

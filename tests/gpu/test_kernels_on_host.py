@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from gpu.sums import ATOMS, LIMIT, REFLECTIONS, Case, expected, make_case, stored
-from recipnet.ops import launches
+from recipnet.ops import cuda, launches
 
 ROOT = Path(__file__).parents[2]
 SHIM = Path(__file__).parent / "host_shim"
@@ -31,8 +31,10 @@ WEIGHTED = {
     "term_position_gradient": ["T", "H*"],
 }
 CHANNELS = {"channel_forward": ["NC"], "channel_adjoint": ["HC*"], "channel_position_gradient": ["NC", "HC*"]}
-FORWARD = ("structure_factor", "term_forward", "channel_forward")
+MATRIX = {"matrix_forward": ["NC"], "matrix_adjoint": ["HC*"]}
+FORWARD = ("structure_factor", "term_forward", "channel_forward", "matrix_forward")
 NAMES = [f"{kernel}_{suffix}" for kernel in {**WEIGHTED, **CHANNELS} for suffix in ("f32", "f64")]
+NAMES += [f"{kernel}_f32" for kernel in MATRIX]
 NAMES += [f"{kernel}_{suffix}" for kernel in FORWARD for suffix in ("bf16", "fp16")]
 
 
@@ -45,7 +47,8 @@ def programs(tmp_path_factory) -> dict[str, Path]:
     if int(re.match(r"\d+", version)[0]) < 12:
         pytest.skip(f"the host shim needs g++ >= 12 for C++20 barriers, this is {version}")
     folder = tmp_path_factory.mktemp("shim")
-    flags = ["-std=c++20", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{SHIM}", f"-I{ROOT / 'cuda'}"]
+    flags = ["-std=c++20", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-pthread"]
+    flags += [f"-I{SHIM}", f"-I{ROOT / 'cuda'}"]
     for build, extra in BUILDS.items():
         command = [compiler, *flags, *extra, str(SHIM / "kernels.cpp"), "-o", str(folder / build)]
         subprocess.run(command, check=True)
@@ -53,14 +56,21 @@ def programs(tmp_path_factory) -> dict[str, Path]:
 
 
 def run(
-    program: Path, name: str, case: Case, folder: Path, channels: int = 5, offsets: list[np.ndarray] | None = None
+    program: Path,
+    name: str,
+    case: Case,
+    folder: Path,
+    channels: int | None = None,
+    offsets: list[np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What the kernel gives (with other ``offsets`` than the right ones), what it should, the scale of the error."""
     given = offsets or [case.atom_offsets, case.hkl_offsets]
     kernel, suffix = name.rsplit("_", 1)
+    matrix = kernel in MATRIX
+    channels = channels or (33 if matrix else 5)
     sizes = {"N": (len(case.frac),), "H": (len(case.hkl),), "T": (case.terms,), "C": (channels,)}
     arrays, exact = [], []
-    for shape in {**WEIGHTED, **CHANNELS}[kernel]:
+    for shape in {**WEIGHTED, **CHANNELS, **MATRIX}[kernel]:
         full = sum((sizes[axis] for axis in shape.strip("*")), ())
         if shape.endswith("*"):
             pairs, wide = stored(case.rng.normal(size=(*full, 2)), suffix)
@@ -70,7 +80,8 @@ def run(
             values, wide = stored(case.rng.normal(size=full), suffix)
             arrays.append(values)
             exact.append(wide)
-    values, scale = expected(kernel, case, exact)
+    operation = kernel.replace("matrix", "channel")
+    values, scale = expected(operation, case, exact)
     real = np.float64 if suffix == "f64" else np.float32
     out_bytes = values.size * np.dtype(real).itemsize * (2 if np.iscomplexobj(values) else 1)
     counts = [len(case.atom_offsets) - 1, len(case.frac), len(case.hkl)]
@@ -79,7 +90,7 @@ def run(
         launch = launches.weighted(kernel, DTYPES[suffix], rows)
         inputs = [case.frac, *arrays, case.hkl, *given, case.term_first, *counts, case.terms]
     else:
-        launch = launches.channels(kernel, DTYPES[suffix], rows, channels)
+        launch = launches.channels(operation, DTYPES[suffix], rows, channels, matrix)
         inputs = [*arrays, case.frac, case.hkl, *given, *counts, channels]
     assert launch.kernel == name
     if launch.empty:
@@ -105,7 +116,7 @@ def run(
     return got.reshape(values.shape), values, scale
 
 
-def check(program: Path, name: str, case: Case, folder: Path, channels: int = 5) -> None:
+def check(program: Path, name: str, case: Case, folder: Path, channels: int | None = None) -> None:
     got, values, scale = run(program, name, case, folder, channels)
     assert np.all(np.abs(got - values) <= LIMIT[name.rsplit("_", 1)[1]] * scale)
     assert np.all(got[scale == 0] == 0)
@@ -113,6 +124,20 @@ def check(program: Path, name: str, case: Case, folder: Path, channels: int = 5)
 
 def real_of(name: str) -> type:
     return np.float64 if name.endswith("f64") else np.float32
+
+
+class Fixed:
+    """In place of a random generator: one number for all but few places."""
+
+    def __init__(self, value: float, others: dict[tuple[int, ...], float] | None = None):
+        self.value = value
+        self.others = others or {}
+
+    def normal(self, size):
+        values = np.full(size, self.value)
+        for place, value in self.others.items():
+            values[place] = value
+        return values
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -128,16 +153,17 @@ def test_no_races(programs, tmp_path, name: str):
     case = make_case(
         [2, 0, 3, 4] if name.startswith("term_position") else [20, 0, 3, 30], [70, 4, 0, 150], real_of(name)
     )
-    check(programs["thread"], name, case, tmp_path, channels=3)
+    check(programs["thread"], name, case, tmp_path)
 
 
 ODD = [([], []), ([0], [0]), ([0], [1]), ([1], [0]), ([1], [1]), ([0, 0, 1, 0], [0, 3, 0, 2]), ([65], [65])]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f64")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f64")] + [f"{name}_f32" for name in MATRIX])
 def test_odd_shapes(programs, tmp_path, name: str):
+    channels = 32 if name.startswith("matrix") else 1
     for atoms, reflections in ODD:
-        check(programs["address"], name, make_case(atoms, reflections, np.float64), tmp_path, channels=1)
+        check(programs["address"], name, make_case(atoms, reflections, real_of(name)), tmp_path, channels)
 
 
 @pytest.mark.parametrize("channels", [1, 64, 65])
@@ -145,6 +171,44 @@ def test_channels_around_a_tile(programs, tmp_path, channels: int):
     for kernel in CHANNELS:
         case = make_case([7, 20], [30, 5], np.float32)
         check(programs["address"], f"{kernel}_f32", case, tmp_path, channels)
+
+
+@pytest.mark.parametrize("channels", [32, 100, 129])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("matrix")])
+def test_channels_around_a_tile_of_matrices(programs, tmp_path, name: str, channels: int):
+    check(programs["address"], name, make_case([7, 20], [30, 5], np.float32), tmp_path, channels)
+
+
+def test_three_products_keep_what_float32_keeps(programs, tmp_path):
+    """Without its small parts a value or a phase would err by 2e-4, and 1e-5 would not show every loss of one."""
+    for name in ("matrix_forward_f32", "matrix_forward_bf16", "matrix_adjoint_f32"):
+        case = make_case([1] * 30, [9] * 30, np.float32)
+        case.hkl[:] = case.rng.integers(-36, 37, case.hkl.shape)
+        got, values, scale = run(programs["plain"], name, case, tmp_path)
+        assert np.abs(got - values).max() <= 2e-6 * scale.max()
+        assert np.all(np.abs(got - values) <= 2e-6 * scale)
+
+
+def test_long_sums_do_not_drift(programs, tmp_path):
+    """The units cut every sum, which 10,000 equal terms would show were they all added there."""
+    case = make_case([10_000], [1], np.float32)
+    case.hkl[:] = 0
+    ones = Case(case.frac, case.hkl, case.atom_offsets, case.hkl_offsets, Fixed(1.1))
+    check(programs["plain"], "matrix_forward_f32", ones, tmp_path, 32)
+    turned = Case(case.frac[:1], np.zeros((10_000, 3), np.int32), case.hkl_offsets, case.atom_offsets, Fixed(1.1))
+    check(programs["plain"], "matrix_adjoint_f32", turned, tmp_path, 32)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.uint32(0x7FFFFFFF).view(np.float32)])
+@pytest.mark.parametrize("name", ["matrix_forward_f32", "matrix_adjoint_f32"])
+def test_a_value_that_is_no_number_stays_in_its_channel_and_crystal(programs, tmp_path, name: str, value: float):
+    case = make_case([2, 3], [4, 5], np.float32)
+    spoilt = Case(case.frac, case.hkl, case.atom_offsets, case.hkl_offsets, Fixed(1.0, {(0, 7): value}))
+    with np.errstate(invalid="ignore"):
+        got = run(programs["plain"], name, spoilt, tmp_path)[0]
+    wrong = np.zeros(got.shape, bool)
+    wrong[: 4 if "forward" in name else 2, 7] = True
+    np.testing.assert_array_equal(np.isnan(got), wrong)
 
 
 def test_large_coordinates_and_indices(programs, tmp_path):
@@ -159,15 +223,8 @@ def test_halves_that_are_not_ordinary(programs, tmp_path):
     """Subnormal, infinite and undefined numbers of 16 bits are widened as NumPy does."""
     case = make_case([1], [1], np.float32)
     case.hkl[:] = 0
-
-    class Fixed:
-        def normal(self, size):
-            return np.full(size, self.value)
-
     for value in (6e-8, 3e-5, -65504.0, 0.0, np.inf, -np.inf, np.nan):
-        fixed = Fixed()
-        fixed.value = value
-        single = Case(case.frac, case.hkl, case.atom_offsets, case.hkl_offsets, fixed)
+        single = Case(case.frac, case.hkl, case.atom_offsets, case.hkl_offsets, Fixed(value))
         with np.errstate(invalid="ignore"):
             got = run(programs["plain"], "term_forward_fp16", single, tmp_path)[0].real
         np.testing.assert_array_equal(got, np.float32(np.float16(value)))
@@ -183,13 +240,36 @@ def test_wrong_offsets_never_read_or_write_out_of_bounds(programs, tmp_path, nam
 
 def test_plans_cover_every_row():
     for rows in (0, 1, 16, 63, 64, 65, 128, 129, 10**7):
-        for count in (1, 64, 65, 256):
-            launch = launches.channels("channel_forward", torch.float32, rows, count)
-            assert launch.blocks[0] * 64 >= rows > (launch.blocks[0] - 1) * 64
-            assert launch.blocks[1] * 64 >= count > (launch.blocks[1] - 1) * 64
-            assert launch.threads == 256
-            assert launch.empty == (rows == 0)
+        for count in (1, 31, 32, 64, 65, 256):
+            for matrix in (False, True):
+                for kernel, tall in (
+                    ("channel_forward", 64),
+                    ("channel_adjoint", 128 if matrix and count > 31 else 64),
+                ):
+                    launch = launches.channels(kernel, torch.float32, rows, count, matrix)
+                    wide, threads = (128, 128) if matrix and count > 31 else (64, 256)
+                    assert launch.blocks[0] * tall >= rows > (launch.blocks[0] - 1) * tall
+                    assert launch.blocks[1] * wide >= count > (launch.blocks[1] - 1) * wide
+                    assert launch.threads == threads
+                    assert launch.kernel.startswith("matrix") == (wide == 128)
+                    assert launch.empty == (rows == 0)
         launch = launches.weighted("term_forward", torch.bfloat16, rows)
         assert launch.kernel == "term_forward_bf16"
         assert launch.blocks[0] * launch.threads >= rows > (launch.blocks[0] - 1) * launch.threads
         assert launches.weighted("term_position_gradient", torch.float64, rows).blocks == (rows, 1)
+
+
+def test_what_has_no_matrix_kernel_is_planned_without():
+    for kernel, dtype in (("channel_forward", torch.float64), ("channel_position_gradient", torch.float32)):
+        assert launches.channels(kernel, dtype, 9, 256, True) == launches.channels(kernel, dtype, 9, 256, False)
+    assert launches.channels("channel_position_gradient", torch.float32, 17, 256, True).blocks[0] == 2
+
+
+def test_matrix_units_are_used_where_they_are_and_can_be_left_out(monkeypatch):
+    device = torch.device("cuda", 0)
+    monkeypatch.delenv("RECIPNET_CUDA_MATRIX", raising=False)
+    for capability, there in (((7, 5), False), ((8, 0), True), ((9, 0), True), ((12, 0), True)):
+        monkeypatch.setattr(cuda, "_capability", lambda index, found=capability: found)
+        assert cuda._matrix_units(device) == there
+    monkeypatch.setenv("RECIPNET_CUDA_MATRIX", "0")
+    assert not cuda._matrix_units(device)

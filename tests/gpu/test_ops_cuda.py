@@ -71,6 +71,23 @@ def test_equal_to_the_twin(dtype, atoms, reflections):
     check_batch(atoms, reflections, dtype)
 
 
+@pytest.mark.parametrize("matrix", ["1", "0"])
+@pytest.mark.parametrize("channels", [32, 100, 256])
+def test_many_channels_equal_to_the_twin(monkeypatch, channels, matrix):
+    """On the matrix units and without them."""
+    monkeypatch.setenv("RECIPNET_CUDA_MATRIX", matrix)
+    check_batch(ATOMS, REFLECTIONS, torch.float32, channels=channels)
+    check_batch([300, 1], [1, 900], torch.float32, seed=1, channels=channels)
+
+
+def test_long_sums_of_many_channels_do_not_drift():
+    atoms = 10_000
+    batch = batch_of([atoms], [1])
+    batch[1].zero_()
+    got = recip_forward(torch.full((atoms, 32), 1.1, device="cuda"), *on_device(*batch))
+    assert (got.cpu() / (atoms * 1.1) - 1).abs().max() <= 1e-5
+
+
 def test_a_thousand_random_batches():
     rng = np.random.default_rng(0)
     for seed in range(1000):
@@ -79,11 +96,12 @@ def test_a_thousand_random_batches():
         check_batch(atoms, reflections, torch.float32, seed, channels=int(rng.integers(2, 70)))
 
 
+@pytest.mark.parametrize("channels", [6, 32, 100, 256])
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
-def test_halves_are_summed_in_float32(half):
+def test_halves_are_summed_in_float32(half, channels):
     batch = batch_of(ATOMS, REFLECTIONS)
     moved = on_device(*batch)
-    q = torch.randn(len(batch[0]), 6).to(half)
+    q = torch.randn(len(batch[0]), channels).to(half)
     got = recip_forward(q.cuda(), *moved)
     assert got.dtype == torch.complex64
     assert ((got.cpu() - twin.forward(q, *batch)).abs() <= 1e-5 * scale_of(q, batch)).all()
@@ -139,9 +157,10 @@ def test_opcheck():
         torch.library.opcheck(operator, (*inputs, frac, *rest), test_utils=("test_schema", "test_faketensor"))
 
 
-def test_the_same_bytes_every_time_and_on_other_streams():
+@pytest.mark.parametrize("channels", [8, 33])
+def test_the_same_bytes_every_time_and_on_other_streams(channels):
     moved = on_device(*batch_of(ATOMS, REFLECTIONS))
-    q = torch.randn(len(moved[0]), 33, device="cuda")
+    q = torch.randn(len(moved[0]), channels, device="cuda")
     first = recip_forward(q, *moved)
     for _ in range(5):
         assert torch.equal(recip_forward(q, *moved), first)
@@ -155,10 +174,11 @@ def test_the_same_bytes_every_time_and_on_other_streams():
     assert torch.equal(other, first)
 
 
-def test_graph_capture():
+@pytest.mark.parametrize("channels", [8, 64])
+def test_graph_capture(channels):
     """Nothing synchronises: launches are captured and replayed on new values."""
     moved = on_device(*batch_of(ATOMS, REFLECTIONS))
-    q = torch.randn(len(moved[0]), 8, device="cuda")
+    q = torch.randn(len(moved[0]), channels, device="cuda")
     terms = torch.randn(int((moved[2].diff() * moved[3].diff()).sum()), device="cuda")
     recip_forward(q, *moved)
     operators.term_forward(terms, *moved)  # compiled before the capture

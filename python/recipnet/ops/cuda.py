@@ -1,11 +1,13 @@
 """The operators on CUDA: the kernels of ``cuda/``, compiled by CuPy for the device at hand.
 
 CuPy keeps what it compiled on disk (``CUPY_CACHE_DIR``). Kernels run on torch's current stream, on the tensors' own
-memory; nothing is synchronised, so that a graph can capture them once they are compiled.
+memory; nothing is synchronised, so that a graph can capture them once they are compiled. ``RECIPNET_CUDA_MATRIX=0`` in
+the environment keeps to the kernels that do without the matrix units.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
 from functools import cache
 from typing import Any
@@ -52,6 +54,20 @@ def _module(device: int, file: str) -> Any:
         return cupy.RawModule(code=launches.source(file), options=("--std=c++17",), backend="nvrtc")
 
 
+def _index(device: torch.device) -> int:
+    return torch.cuda.current_device() if device.index is None else device.index
+
+
+@cache
+def _capability(device: int) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(device)
+
+
+def _matrix_units(device: torch.device) -> bool:
+    """Whether the kernels of ``channels_matrix.cu`` are to be used."""
+    return os.environ.get("RECIPNET_CUDA_MATRIX") != "0" and _capability(_index(device)) >= (8, 0)
+
+
 def _run(launch: Launch, *arguments: Tensor | int) -> None:
     """Put a launch on torch's current stream; tensors are passed as pointers."""
     if launch.empty:
@@ -59,7 +75,7 @@ def _run(launch: Launch, *arguments: Tensor | int) -> None:
     import cupy
 
     device = next(value.device for value in arguments if isinstance(value, Tensor))
-    index = torch.cuda.current_device() if device.index is None else device.index
+    index = _index(device)
     kernel = _kernel(index, launch.file, launch.kernel)
     values = tuple(value.data_ptr() if isinstance(value, Tensor) else int(value) for value in arguments)
     stream = torch.cuda.current_stream(device)
@@ -97,7 +113,7 @@ def _weighted(kernel: str, inputs: list[Tensor], out: Tensor, rows: int, terms: 
 def _channels(kernel: str, inputs: list[Tensor], out: Tensor, rows: int, count: int, batch: Batch) -> Tensor:
     frac, hkl, atom_offsets, hkl_offsets = _contiguous(batch)
     inputs = [_real(values) for values in inputs]
-    launch = launches.channels(kernel, inputs[0].dtype, rows, count)
+    launch = launches.channels(kernel, inputs[0].dtype, rows, count, _matrix_units(frac.device))
     sizes = (atom_offsets.shape[0] - 1, frac.shape[0], hkl.shape[0], count)
     _run(launch, *inputs, frac, hkl, atom_offsets, hkl_offsets, *sizes, out)
     return out

@@ -13,15 +13,17 @@ import torch
 
 from recipnet import _core
 
-HEADER = "turns.cuh"
+HEADERS = {"channels_matrix.cu": ("turns.cuh", "matrix.cuh")}
+# From so many channels on the matrix units are faster.
+MATRIX_CHANNELS = 32
 SUFFIXES = {torch.float32: "f32", torch.float64: "f64", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
 @cache
 def source(file: str) -> str:
-    """Text of a kernel file with the header before it, as it is compiled."""
+    """Text of a kernel file with its headers before it, as it is compiled."""
     sources = _core.cuda_sources()
-    return sources[HEADER] + sources[file]
+    return "".join(sources[name] for name in (*HEADERS.get(file, ("turns.cuh",)), file))
 
 
 @cache
@@ -55,11 +57,18 @@ def weighted(kernel: str, dtype: torch.dtype, rows: int) -> Launch:
     return Launch("structure_factor.cu", f"{kernel}_{SUFFIXES[dtype]}", (blocks, 1), block)
 
 
-def channels(kernel: str, dtype: torch.dtype, rows: int, count: int) -> Launch:
-    """A kernel of ``channels.cu`` for ``rows`` rows of outputs with ``count`` channels."""
-    file = "channels.cu"
+def channels(kernel: str, dtype: torch.dtype, rows: int, count: int, matrix: bool) -> Launch:
+    """A kernel of ``channels.cu``, or of ``channels_matrix.cu``, for ``rows`` rows of outputs with ``count`` channels.
+
+    ``matrix``: whether the device has matrix units that the latter can use. They take no float64.
+    """
     if kernel.endswith("position_gradient"):
-        blocks = (-(-rows // constant(file, "SIDE")), 1)
+        file, tile = "channels.cu", (constant("channels.cu", "SIDE"), count)
+    elif matrix and count >= MATRIX_CHANNELS and dtype != torch.float64:
+        file, kind = "channels_matrix.cu", kernel.removeprefix("channel_")
+        kernel = f"matrix_{kind}"
+        tile = (constant(file, f"{kind.upper()}_ROWS"), constant(file, "COLUMNS"))
     else:
-        blocks = (-(-rows // constant(file, "ROWS")), -(-count // constant(file, "COLUMNS")))
+        file, tile = "channels.cu", (constant("channels.cu", "ROWS"), constant("channels.cu", "COLUMNS"))
+    blocks = (-(-rows // tile[0]), -(-count // tile[1]))
     return Launch(file, f"{kernel}_{SUFFIXES[dtype]}", blocks, constant(file, "THREADS"))

@@ -10,6 +10,14 @@ const SOURCES: &[(&str, &str)] = &[
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/channels.cu")),
     ),
     (
+        "channels_matrix.cu",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/channels_matrix.cu")),
+    ),
+    (
+        "matrix.cuh",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/matrix.cuh")),
+    ),
+    (
         "structure_factor.cu",
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/structure_factor.cu")),
     ),

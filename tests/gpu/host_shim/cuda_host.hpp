@@ -2,13 +2,15 @@
 // values can be tested, also under the sanitizers, on a machine without a GPU. Include this before the .cu file, in C++20.
 //
 // Blocks run one after another. __shared__ is a static, which is one object for all threads of the running block; it keeps
-// what the last block left, where the device would hold anything. Known: grids of two dimensions, blocks of one,
-// __syncthreads, sincospi, __sincosf, numbers read as bits.
+// what the last block left, where the device would hold anything. Known: grids of two dimensions, blocks of one (whole warps
+// where lanes meet), __syncthreads, sincospi, __sincosf, numbers read as bits; matrix_host.hpp: the matrix units.
 #pragma once
 
+#include <array>
 #include <barrier>
 #include <bit>
 #include <cmath>
+#include <deque>
 #include <thread>
 #include <vector>
 
@@ -25,7 +27,16 @@ struct Dimension {
     unsigned int y = 1;
 };
 
+constexpr unsigned int WARP_SIZE = 32;
+
+// Where the threads of a warp meet, and what each of them shows the others there.
+struct Warp {
+    std::barrier<> barrier{WARP_SIZE};
+    std::array<std::array<const void*, WARP_SIZE>, 2> given{}; // for this meeting and the next
+};
+
 inline thread_local std::barrier<>* block_barrier = nullptr;
+inline thread_local Warp* this_warp = nullptr;
 
 } // namespace cuda_host
 
@@ -57,6 +68,7 @@ template <typename Kernel, typename... Arguments>
 void launch(Dimension blocks, unsigned int threads, Kernel kernel, Arguments... arguments) {
     for (unsigned int block = 0; block < blocks.x * blocks.y; ++block) {
         std::barrier<> barrier(static_cast<std::ptrdiff_t>(threads));
+        std::deque<Warp> warps((threads + WARP_SIZE - 1) / WARP_SIZE);
         std::vector<std::jthread> running;
         running.reserve(threads);
         for (unsigned int thread = 0; thread < threads; ++thread) {
@@ -67,6 +79,7 @@ void launch(Dimension blocks, unsigned int threads, Kernel kernel, Arguments... 
                 blockDim.x = threads;
                 gridDim = blocks;
                 block_barrier = &barrier;
+                this_warp = &warps[thread / WARP_SIZE];
                 kernel(arguments...);
                 barrier.arrive_and_drop(); // a thread that has left no longer holds the others up, as on the device
             });

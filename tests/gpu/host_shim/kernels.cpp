@@ -3,10 +3,12 @@
 // passed by value. The last argument is the output, of which only the size is given; OUTPUT gets its bytes. Every array has
 // its own allocation, so that a stray access is seen.
 #include "cuda_host.hpp"
+#include "matrix_host.hpp"
 
 #include "turns.cuh"
 
 #include "channels.cu"
+#include "channels_matrix.cu"
 #include "structure_factor.cu"
 
 #include <cstdint>
@@ -79,6 +81,8 @@ const std::map<std::string, Runner> KERNELS = {
     ENTRY(channel_forward_f32),       ENTRY(channel_forward_f64),
     ENTRY(channel_forward_bf16),      ENTRY(channel_forward_fp16),
     ENTRY(channel_adjoint_f32),       ENTRY(channel_adjoint_f64),
+    ENTRY(matrix_forward_f32),        ENTRY(matrix_forward_bf16),
+    ENTRY(matrix_forward_fp16),       ENTRY(matrix_adjoint_f32),
     ENTRY(channel_position_gradient_f32), ENTRY(channel_position_gradient_f64),
 };
 

@@ -1,0 +1,282 @@
+// The sums of channels.cu with many channels, on the matrix units (compute capability 8.0 and above):
+//
+//     forward   S[h,c] = sum_j q[j,c] exp(+2 pi i h.x_j)
+//     adjoint   y[j,c] = sum_h Re[conj(exp(+2 pi i h.x_j)) t[h,c]]
+//
+// The units multiply TF32, which has 11 significant bits. A float32 is the sum of two TF32 up to 2^-21 of itself, so three
+// products (big big, big small, small big) err by 1.2e-6 of |value| at most; a value stored in 16 bits is a TF32 and needs two.
+// The units also cut their sums instead of rounding them. So they add only one tile at a time, and float32 arithmetic adds
+// the tiles: the error does not grow with the length of the sum as it would.
+//
+// A block owns FORWARD_ROWS or ADJOINT_ROWS rows by COLUMNS channels; a warp all of these channels of its rows: 2 or 4 rows,
+// 8 apart, belong to a lane. The rows that are summed over pass by in tiles of 16 (forward) or 8 (adjoint). A lane makes the
+// phases that the units want from it itself, in registers, so a phase is made once in a block and never stored. Values go
+// through shared memory, cut into big and small as they are stored; while one tile is multiplied the next is fetched. A
+// tile is two links of 8 rows: forward two halves of it, adjoint the real and the imaginary parts. Each link multiplies two
+// matrices of phases: forward cosines and sines, adjoint two times 16 rows. So both are one loop.
+//
+// Rows of a block may belong to several crystals; a phase between rows of two crystals counts as zero, and a warp passes
+// over tiles in which none of its crystals has a row. Rows that pass by are counted from the block's first in 32 bits.
+//
+// Launch: THREADS threads a block; ceil(H / FORWARD_ROWS) or ceil(N / ADJOINT_ROWS) x ceil(C / COLUMNS) blocks.
+
+namespace matrix {
+
+constexpr int THREADS = 128;
+constexpr int FORWARD_ROWS = 64;
+constexpr int ADJOINT_ROWS = 128;
+constexpr int COLUMNS = 128; // one for each thread while values are fetched
+constexpr int WARP = 32;
+constexpr int STEP = 8;            // rows that one instruction sums over
+constexpr int WIDTH = COLUMNS + 8; // of a row in shared memory: rows t = 0..3 of 8 columns lie in different banks
+constexpr int GROUP = 4;           // times 8 channels that are multiplied before their sums are added
+
+// Column of eight that stands where the instruction has column j: the four lanes of a row write neighbouring channels.
+static __device__ __forceinline__ int column_of(int j) { return j / 2 + 4 * (j % 2); }
+
+static __device__ __forceinline__ float cut(float x) { return __uint_as_float(__float_as_uint(x) & 0xffffe000u); }
+
+// x = pieces[0] + pieces[1] up to 2^-21 |x|. The first is rounded, the second cut, which keeps every NaN.
+static __device__ __forceinline__ void split(float x, float& big, float& small) {
+    big = cut(__uint_as_float(__float_as_uint(x) + 0x1000u));
+    small = cut(x - big);
+}
+
+// A float32 or a complex number as it is stored.
+template <typename Stored, int PARTS> struct alignas(PARTS * sizeof(Stored)) Value {
+    Stored part[PARTS];
+};
+
+// Indices of a reflection, or coordinates of an atom as counts of turns.
+struct alignas(16) Place {
+    unsigned int axis[3];
+};
+
+template <bool FORWARD, typename Stored>
+static __device__ __forceinline__ void product(const Stored* __restrict__ values, const float* __restrict__ frac,
+                                               const int* __restrict__ hkl, Span span, long long crystals,
+                                               long long channels, float* __restrict__ out) {
+    constexpr int OWN = FORWARD ? 2 : 4;   // own rows of a lane
+    constexpr int OTHER = FORWARD ? 4 : 2; // other rows of a tile that a lane has phases with
+    constexpr int DEPTH = 4 * OTHER;
+    constexpr int WARP_ROWS = 8 * OWN;
+    constexpr int ROWS = THREADS / WARP * WARP_ROWS;
+    constexpr int PARTS = FORWARD ? 1 : 2;
+    constexpr int PIECES = sizeof(Stored) == sizeof(float) ? 2 : 1;
+    static_assert(ROWS == (FORWARD ? FORWARD_ROWS : ADJOINT_ROWS));
+    __shared__ Rows range[ROWS]; // of the other rows that each own row sums over
+    __shared__ int low[ROWS];    // the same, counted from the block's first
+    __shared__ int high[ROWS];
+    __shared__ Place own[ROWS];
+    __shared__ Place other[2][DEPTH];
+    __shared__ float tile_values[2][PIECES][2][STEP][WIDTH];
+
+    const int thread = static_cast<int>(threadIdx.x);
+    const int g = thread % WARP / 4;
+    const int t = thread % 4;
+    const long long first = static_cast<long long>(blockIdx.x) * ROWS;
+    const long long column = static_cast<long long>(blockIdx.y) * COLUMNS;
+    const int held = static_cast<int>(span.own_count - first < ROWS ? span.own_count - first : ROWS);
+    const int wide = static_cast<int>(channels - column < COLUMNS ? channels - column : COLUMNS);
+
+    // Three numbers of a row, as they are stored and as they are used.
+    const auto read = [&](bool reflection, long long row) {
+        Place bits = {};
+        for (int axis = 0; axis < 3; ++axis) {
+            const long long place = 3 * row + axis;
+            bits.axis[axis] = reflection ? static_cast<unsigned int>(hkl[place]) : __float_as_uint(frac[place]);
+        }
+        return bits;
+    };
+    const auto placed = [&](bool reflection, Place bits) {
+        for (int axis = 0; axis < 3; ++axis) {
+            bits.axis[axis] = reflection ? bits.axis[axis] : Turns<float>::hold(__uint_as_float(bits.axis[axis]));
+        }
+        return bits;
+    };
+    if (thread < ROWS) {
+        range[thread] = {0, 0};
+        own[thread] = {};
+        if (thread < held) {
+            const long long row = first + thread;
+            range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, crystals, row), span.other_count);
+            own[thread] = placed(FORWARD, read(FORWARD, row));
+        }
+    }
+    __syncthreads();
+    const long long begin = range[0].begin;
+    const int length = static_cast<int>(range[held - 1].end - begin);
+    if (thread < ROWS) {
+        low[thread] = static_cast<int>(range[thread].begin - begin);
+        high[thread] = static_cast<int>(range[thread].end - begin);
+    }
+
+    // The next tile on its way: values of this thread's channel, and for some threads a row. Nothing is computed from them
+    // before they are stored, so that nobody waits for them.
+    Value<Stored, PARTS> ahead[DEPTH];
+    Place ahead_row = {};
+    const auto fetch = [&](int tile) {
+        const Value<Stored, PARTS>* source = reinterpret_cast<const Value<Stored, PARTS>*>(values);
+        source += (begin + tile) * channels + column + thread;
+        const int rows = thread < wide ? length - tile : 0;
+#pragma unroll
+        for (int depth = 0; depth < DEPTH; ++depth) {
+            ahead[depth] = {};
+            if (depth < rows) {
+                ahead[depth] = *source;
+            }
+            source += channels;
+        }
+        if (thread < DEPTH && tile + thread < length) {
+            ahead_row = read(!FORWARD, begin + tile + thread);
+        }
+    };
+    const auto store = [&](int buffer) {
+#pragma unroll
+        for (int link = 0; link < 2; ++link) {
+#pragma unroll
+            for (int step = 0; step < STEP; ++step) {
+                const float value = widen(ahead[FORWARD ? STEP * link + step : step].part[FORWARD ? 0 : link]);
+                if constexpr (PIECES == 2) {
+                    split(value, tile_values[buffer][0][link][step][thread], tile_values[buffer][1][link][step][thread]);
+                } else {
+                    tile_values[buffer][0][link][step][thread] = value;
+                }
+            }
+        }
+        if (thread < DEPTH) {
+            other[buffer][thread] = placed(!FORWARD, ahead_row);
+        }
+    };
+
+    if (length > 0) {
+        fetch(0);
+        store(0);
+    }
+    __syncthreads();
+
+    const int warp_first = thread / WARP * WARP_ROWS;
+    const int warp_last = (warp_first + WARP_ROWS < held ? warp_first + WARP_ROWS : held) - 1;
+    const int warp_begin = warp_first < held ? low[warp_first] : 0;
+    const int warp_end = warp_first < held ? high[warp_last] : 0;
+    float sums[2][COLUMNS / 8][4] = {};
+    for (int tile = 0; tile < length; tile += DEPTH) {
+        const int buffer = tile / DEPTH % 2;
+        const bool more = tile + DEPTH < length;
+        if (more) {
+            fetch(tile + DEPTH);
+        }
+        if (tile < warp_end && tile + DEPTH > warp_begin) {
+            float phases[2][2][2][4]; // link, matrix, piece
+#pragma unroll
+            for (int i = 0; i < OWN; ++i) {
+                const int row = warp_first + 8 * i + g;
+                const Place at = own[row];
+                const int from = low[row] - tile;
+                const int to = high[row] - tile;
+#pragma unroll
+                for (int m = 0; m < OTHER; ++m) {
+                    const int depth = 4 * m + t;
+                    const Place with = other[buffer][depth];
+                    const unsigned int turns = at.axis[0] * with.axis[0] + at.axis[1] * with.axis[1]
+                                               + at.axis[2] * with.axis[2];
+                    float sine;
+                    float cosine;
+                    Turns<float>::of_count(turns, &sine, &cosine);
+                    const bool inside = depth >= from && depth < to;
+                    float(&c)[2][4] = FORWARD ? phases[m / 2][0] : phases[0][i / 2];
+                    float(&s)[2][4] = FORWARD ? phases[m / 2][1] : phases[1][i / 2];
+                    split(inside ? cosine : 0.0f, c[0][i % 2 + 2 * (m % 2)], c[1][i % 2 + 2 * (m % 2)]);
+                    split(inside ? sine : 0.0f, s[0][i % 2 + 2 * (m % 2)], s[1][i % 2 + 2 * (m % 2)]);
+                }
+            }
+#pragma unroll
+            for (int group = 0; group < COLUMNS / 8; group += GROUP) {
+                if (8 * group < wide) {
+                    float part[2][GROUP][4] = {};
+                    float b[2][PIECES][GROUP][2];
+#pragma unroll
+                    for (int link = 0; link < 2; ++link) {
+#pragma unroll
+                        for (int piece = 0; piece < PIECES; ++piece) {
+#pragma unroll
+                            for (int n = 0; n < GROUP; ++n) {
+                                const int place = 8 * (group + n) + column_of(g);
+                                b[link][piece][n][0] = tile_values[buffer][piece][link][t][place];
+                                b[link][piece][n][1] = tile_values[buffer][piece][link][t + 4][place];
+                            }
+                        }
+                    }
+                    // Small products first, while the sums are small and little is cut from them.
+#pragma unroll
+                    for (int turn = 0; turn < 2 * (PIECES + 1); ++turn) {
+                        const int link = turn % 2;
+                        const int a_piece = turn < 2 ? 1 : 0;
+                        const int b_piece = PIECES == 2 && turn >= 2 && turn < 4 ? 1 : 0;
+#pragma unroll
+                        for (int n = 0; n < GROUP; ++n) {
+#pragma unroll
+                            for (int matrix = 0; matrix < 2; ++matrix) {
+                                mma_tf32(part[matrix][n], phases[link][matrix][a_piece], b[link][b_piece][n]);
+                            }
+                        }
+                    }
+                    mma_settle();
+#pragma unroll
+                    for (int matrix = 0; matrix < 2; ++matrix) {
+#pragma unroll
+                        for (int n = 0; n < GROUP; ++n) {
+#pragma unroll
+                            for (int i = 0; i < 4; ++i) {
+                                sums[matrix][group + n][i] += part[matrix][n][i];
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if (more) {
+            store(1 - buffer);
+        }
+        __syncthreads();
+    }
+
+    // A lane's sums stand in the columns t and t + 4 of eight.
+#pragma unroll
+    for (int i = 0; i < OWN; ++i) {
+        const int row = warp_first + 8 * i + g;
+        if (row < held) {
+            float* to = out + (FORWARD ? 2 : 1) * ((first + row) * channels + column + t);
+#pragma unroll
+            for (int n = 0; n < COLUMNS / 4; ++n) {
+                if (4 * n + t < wide) {
+                    const int place = 2 * (i % 2) + n % 2;
+                    if constexpr (FORWARD) {
+                        reinterpret_cast<Value<float, 2>*>(to)[4 * n] = {{sums[0][n / 2][place], sums[1][n / 2][place]}};
+                    } else {
+                        to[4 * n] = sums[i / 2][n / 2][place];
+                    }
+                }
+            }
+        }
+    }
+}
+
+} // namespace matrix
+
+#define RECIPNET_ENTRY(NAME, FORWARD, STORED)                                                                          \
+    extern "C" __global__ void __launch_bounds__(matrix::THREADS, 2)                                                   \
+        NAME(const STORED* values, const float* frac, const int* hkl, const long long* atom_offsets,                   \
+             const long long* hkl_offsets, long long crystals, long long atoms, long long reflections,                 \
+             long long channels, float* out) {                                                                         \
+        const Span span = FORWARD ? Span{hkl_offsets, atom_offsets, reflections, atoms}                                \
+                                  : Span{atom_offsets, hkl_offsets, atoms, reflections};                               \
+        matrix::product<FORWARD, STORED>(values, frac, hkl, span, crystals, channels, out);                            \
+    }
+
+RECIPNET_ENTRY(matrix_forward_f32, true, float)
+RECIPNET_ENTRY(matrix_forward_bf16, true, Bf16)
+RECIPNET_ENTRY(matrix_forward_fp16, true, Fp16)
+RECIPNET_ENTRY(matrix_adjoint_f32, false, float)
+
+#undef RECIPNET_ENTRY
