@@ -29,6 +29,7 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
     __shared__ Rows range[ROWS];           // of the other rows that each own row sums over
     __shared__ int tile_h[FORWARD ? ROWS : DEPTH][3];
     __shared__ Coordinate tile_x[FORWARD ? DEPTH : ROWS][3];
+    __shared__ Real tile_fault[FORWARD ? DEPTH : ROWS];
     __shared__ Real cosines[DEPTH][ROWS];
     __shared__ Real sines[DEPTH][ROWS];
     __shared__ Real tile_values[PARTS][DEPTH][COLUMNS];
@@ -49,6 +50,9 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
                     tile_x[thread][axis] = Turns<Real>::hold(frac[3 * row + axis]);
                 }
             }
+            if constexpr (!FORWARD) {
+                tile_fault[thread] = fault(frac + 3 * row);
+            }
         }
     }
     __syncthreads();
@@ -68,6 +72,9 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
                     tile_h[thread][axis] = hkl[3 * (tile + thread) + axis];
                 }
             }
+            if constexpr (FORWARD) {
+                tile_fault[thread] = fault(frac + 3 * (tile + thread));
+            }
         }
         for (int place = thread; place < DEPTH * COLUMNS; place += THREADS) {
             const long long other = tile + place / COLUMNS;
@@ -86,6 +93,8 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
             Real cosine = 0;
             if (tile + depth >= range[row].begin && tile + depth < range[row].end) {
                 Turns<Real>::phase(tile_h[FORWARD ? row : depth], tile_x[FORWARD ? depth : row], &sine, &cosine);
+                sine += tile_fault[FORWARD ? depth : row];
+                cosine += tile_fault[FORWARD ? depth : row];
             }
             cosines[depth][row] = cosine;
             sines[depth][row] = sine;
@@ -140,6 +149,7 @@ static __device__ __forceinline__ void slope(const Real* __restrict__ q, const R
     const long long first = static_cast<long long>(blockIdx.x) * SIDE;
     const int held = static_cast<int>(span.own_count - first < SIDE ? span.own_count - first : SIDE);
     typename Turns<Real>::Coordinate x[3] = {};
+    Real wrong = 0;
     if (thread < held) {
         range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, crystals, first + thread), span.other_count);
     }
@@ -147,6 +157,7 @@ static __device__ __forceinline__ void slope(const Real* __restrict__ q, const R
         for (int axis = 0; axis < 3; ++axis) {
             x[axis] = Turns<Real>::hold(frac[3 * (first + atom) + axis]);
         }
+        wrong = fault(frac + 3 * (first + atom));
     }
     __syncthreads();
     Real sum[3] = {0, 0, 0};
@@ -178,7 +189,7 @@ static __device__ __forceinline__ void slope(const Real* __restrict__ q, const R
             Real cosine;
             Turns<Real>::phase(h, x, &sine, &cosine);
             for (int axis = 0; axis < 3; ++axis) {
-                sum[axis] += static_cast<Real>(h[axis]) * (imaginary * cosine - real * sine);
+                sum[axis] += static_cast<Real>(h[axis]) * (imaginary * cosine - real * sine) + wrong;
             }
         }
     }

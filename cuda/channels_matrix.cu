@@ -16,7 +16,8 @@
 // matrices of phases: forward cosines and sines, adjoint two times 16 rows. So both are one loop.
 //
 // Rows of a block may belong to several crystals; a phase between rows of two crystals counts as zero, and a warp passes
-// over tiles in which none of its crystals has a row. Rows that pass by are counted from the block's first in 32 bits.
+// over tiles in which none of its crystals has a row. Rows that pass by are counted from the block's first in 32 bits; 32
+// channels of more would not fit a device.
 //
 // Launch: THREADS threads a block; ceil(H / FORWARD_ROWS) or ceil(N / ADJOINT_ROWS) x ceil(C / COLUMNS) blocks.
 
@@ -36,7 +37,7 @@ static __device__ __forceinline__ int column_of(int j) { return j / 2 + 4 * (j %
 
 static __device__ __forceinline__ float cut(float x) { return __uint_as_float(__float_as_uint(x) & 0xffffe000u); }
 
-// x = pieces[0] + pieces[1] up to 2^-21 |x|. The first is rounded, the second cut, which keeps every NaN.
+// x = big + small up to 2^-21 |x|. The first is rounded; the second is cut, which no NaN gets lost in.
 static __device__ __forceinline__ void split(float x, float& big, float& small) {
     big = cut(__uint_as_float(__float_as_uint(x) + 0x1000u));
     small = cut(x - big);
@@ -50,6 +51,7 @@ template <typename Stored, int PARTS> struct alignas(PARTS * sizeof(Stored)) Val
 // Indices of a reflection, or coordinates of an atom as counts of turns.
 struct alignas(16) Place {
     unsigned int axis[3];
+    float fault;
 };
 
 template <bool FORWARD, typename Stored>
@@ -89,8 +91,13 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
         return bits;
     };
     const auto placed = [&](bool reflection, Place bits) {
-        for (int axis = 0; axis < 3; ++axis) {
-            bits.axis[axis] = reflection ? bits.axis[axis] : Turns<float>::hold(__uint_as_float(bits.axis[axis]));
+        if (!reflection) {
+            float x[3];
+            for (int axis = 0; axis < 3; ++axis) {
+                x[axis] = __uint_as_float(bits.axis[axis]);
+                bits.axis[axis] = Turns<float>::hold(x[axis]);
+            }
+            bits.fault = fault(x);
         }
         return bits;
     };
@@ -184,10 +191,11 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
                     float cosine;
                     Turns<float>::of_count(turns, &sine, &cosine);
                     const bool inside = depth >= from && depth < to;
+                    const float wrong = FORWARD ? with.fault : at.fault;
                     float(&c)[2][4] = FORWARD ? phases[m / 2][0] : phases[0][i / 2];
                     float(&s)[2][4] = FORWARD ? phases[m / 2][1] : phases[1][i / 2];
-                    split(inside ? cosine : 0.0f, c[0][i % 2 + 2 * (m % 2)], c[1][i % 2 + 2 * (m % 2)]);
-                    split(inside ? sine : 0.0f, s[0][i % 2 + 2 * (m % 2)], s[1][i % 2 + 2 * (m % 2)]);
+                    split(inside ? cosine + wrong : 0.0f, c[0][i % 2 + 2 * (m % 2)], c[1][i % 2 + 2 * (m % 2)]);
+                    split(inside ? sine + wrong : 0.0f, s[0][i % 2 + 2 * (m % 2)], s[1][i % 2 + 2 * (m % 2)]);
                 }
             }
 #pragma unroll

@@ -68,7 +68,7 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
                 tile_x[thread][axis] = Turns<Real>::hold(frac[3 * atom + axis]);
             }
             if constexpr (KIND == Kind::PerAtom) {
-                tile_weight[thread] = widen(values[atom]);
+                tile_weight[thread] = widen(values[atom]) + fault(frac + 3 * atom);
             }
         }
         __syncthreads();

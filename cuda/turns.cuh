@@ -41,6 +41,10 @@ template <> struct Turns<double> {
     }
 };
 
+// Zero for an atom whose coordinates are finite, else not a number: added to phases, since counts of turns cannot say so.
+[[maybe_unused]] static __device__ __forceinline__ float fault(const float* x) { return 0.0f * x[0] + 0.0f * x[1] + 0.0f * x[2]; }
+[[maybe_unused]] static __device__ __forceinline__ double fault(const double*) { return 0; }
+
 // The crystal that owns row `row`: the last b with offsets[b] <= row. Empty crystals own no row and are passed over.
 static __device__ __forceinline__ long long owner(const long long* offsets, long long crystals, long long row) {
     long long low = 0;
