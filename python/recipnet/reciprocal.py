@@ -48,11 +48,9 @@ class Reflections(Frozen):
         raise TypeError("Reflections are made by recipnet.reflections")
 
     @classmethod
-    def _make(cls, hkl: NDArray[np.int32], offsets: NDArray[np.int64], recipe: Any, *, complete: bool) -> Reflections:
+    def _make(cls, hkl: NDArray[np.int32], offsets: NDArray[np.int64], recipe: Any, details: Any) -> Reflections:
         made = object.__new__(cls)
-        made._fill(hkl=hkl, offsets=offsets, _recipe=recipe, _details=None)
-        if complete:
-            made._complete()
+        made._fill(hkl=hkl, offsets=offsets, _recipe=recipe, _details=details)
         return made
 
     def _complete(self) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.bool_]]:
@@ -184,17 +182,20 @@ def reflections(
     group = _core_operations(crystals, operations)
     most = count("max_reflections", max_reflections)
     lattices = crystals.lattices
-    hkl, offsets = _core.reflections(lattices, least, kind, sequence, group, drop, most, workers)
+    hkl, offsets, details = _core.reflections(lattices, least, kind, sequence, group, drop, most, workers, single)
     if cell == "primitive":
-        hkl, offsets = _of_primitive(crystals, hkl, offsets, workers)
+        keep = _is_primitive(crystals, hkl, offsets, workers)
+        kept = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(keep, dtype=np.int64)])
+        hkl, offsets = hkl[keep], kept[offsets]
+        details = None if details is None else tuple(array[keep] for array in details)
     recipe = (lattices.copy() if sequence == "scan" else lattices, kind, group, workers, single)
-    return Reflections._make(hkl, offsets, recipe, complete=sequence == "d")
+    return Reflections._make(hkl, offsets, recipe, details)
 
 
-def _of_primitive(
+def _is_primitive(
     crystals: CrystalBatch, hkl: NDArray[np.int32], offsets: NDArray[np.int64], threads: int | None
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Reflections h with h.t whole for every translation t of the crystal."""
+) -> NDArray[np.bool_]:
+    """Whether h.t is whole for every translation t of the crystal."""
     keep = np.ones(len(hkl), dtype=bool)
     for place, found in enumerate(find_symmetry(crystals, threads=threads)):
         pure = (found.operations.rotations == np.eye(3, dtype=np.int32)).all(axis=(1, 2))
@@ -204,8 +205,7 @@ def _of_primitive(
             rows = slice(int(offsets[place]), int(offsets[place + 1]))
             numerators = np.rint(found.operations.translations[pure] * count).astype(np.int64)
             keep[rows] = (hkl[rows].astype(np.int64) @ numerators.T % count == 0).all(axis=1)
-    kept = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(keep, dtype=np.int64)])
-    return hkl[keep], kept[offsets]
+    return keep
 
 
 def _core_operations(crystals: CrystalBatch, operations: Operations | None) -> _CoreOperations:

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use numpy::ndarray::{Array2, Array3, Dimension};
 use numpy::{
-    Element, IntoPyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2,
+    Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2,
     PyReadonlyArray3, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyRuntimeError;
@@ -124,6 +124,18 @@ impl<'a> BatchSlices<'a> {
     pub fn view(&self) -> Result<BatchView<'a>> {
         BatchView::new(self.lattices, self.numbers, self.frac, self.offsets, self.site)
     }
+}
+
+/// An array for the core to write into: `NumPy` asks for large pages where it is long, and nothing is cleared first.
+pub fn empty<'py, T: Element, D: Dimension>(
+    py: Python<'py>,
+    shape: impl IntoPyObject<'py>,
+) -> PyResult<Bound<'py, PyArray<T, D>>> {
+    let array = py
+        .import("numpy")?
+        .getattr("empty")?
+        .call1((shape, numpy::dtype::<T>(py)))?;
+    Ok(array.cast_into()?)
 }
 
 /// A vector handed over without a copy.

@@ -1,17 +1,18 @@
 //! Neighbours, reflections and threads.
 
-use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::ndarray::{Ix1, Ix2};
+use numpy::{Element, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use recipnet_core::batch::check_lattices;
-use recipnet_core::error::{Error, Result};
+use recipnet_core::error::Error;
 use recipnet_core::lattice;
 use recipnet_core::math::{Mat3, Real};
 use recipnet_core::neighbors::{self, Edges, NearestOptions, RadiusOptions};
 use recipnet_core::parallel;
-use recipnet_core::reciprocal::{self, Details, Indices, OperationsView, Order, ReflectionOptions};
+use recipnet_core::reciprocal::{self, Details, DetailsMut, OperationsView, Order, Plan, ReflectionOptions};
 
-use crate::arrays::{BatchArrays, compute, halves, matrices, rows, slice, table, vector};
+use crate::arrays::{BatchArrays, compute, empty, halves, matrices, rows, slice, table, vector};
 use crate::error::CoreError;
 
 /// A keyword given as text.
@@ -240,9 +241,31 @@ fn details_tuple<T: Real + Element>(py: Python<'_>, details: Details<T>) -> PyRe
         .into_pyobject(py)
 }
 
-/// `(hkl, offsets)` of all reflections of a ball; see `recipnet.reflections`.
+/// Room for what [`Plan::sorted`] writes, and the writing.
+fn sorted_details<'py, T: Real + Element>(
+    py: Python<'py>,
+    plan: &Plan,
+    hkl: &mut [[i32; 3]],
+) -> PyResult<Bound<'py, PyTuple>> {
+    let (d_spacing, multiplicity) = (empty::<T, Ix1>(py, plan.len())?, empty::<i32, Ix1>(py, plan.len())?);
+    let absent = empty::<bool, Ix1>(py, plan.len())?;
+    {
+        let (mut d, mut m, mut a) = (d_spacing.readwrite(), multiplicity.readwrite(), absent.readwrite());
+        let details = DetailsMut {
+            d_spacing: d.as_slice_mut()?,
+            multiplicity: m.as_slice_mut()?,
+            absent: a.as_slice_mut()?,
+        };
+        compute(py, || plan.sorted(hkl, details))?;
+    }
+    (d_spacing, multiplicity, absent).into_pyobject(py)
+}
+
+/// `(hkl, offsets, details)` of all reflections of a ball; see `recipnet.reflections`.
+///
+/// Details are None in scan order, else `(d_spacing, multiplicity, absent)`.
 #[pyfunction]
-#[pyo3(signature = (lattices, d_min, unique, order, operations, drop_absent, max_reflections, threads))]
+#[pyo3(signature = (lattices, d_min, unique, order, operations, drop_absent, max_reflections, threads, single))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn reflections<'py>(
     py: Python<'py>,
@@ -254,6 +277,7 @@ pub fn reflections<'py>(
     drop_absent: bool,
     max_reflections: u64,
     threads: Option<usize>,
+    single: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let cells = matrices("lattices", &lattices)?;
     let operations = operations.unwrap_or_default();
@@ -265,15 +289,22 @@ pub fn reflections<'py>(
         max_reflections,
     };
     let order: Order = keyword(order)?;
-    let found = compute(py, || -> Result<Indices> {
-        let cells = check_lattices(cells)?;
-        let mut indices = reciprocal::indices(&cells, &views, &options, threads)?;
-        if order == Order::D {
-            reciprocal::sort_by_d(&cells, &mut indices, threads)?;
+    let cells = compute(py, || check_lattices(cells))?;
+    let plan = compute(py, || Plan::new(&cells, &views, &options, threads))?;
+    let hkl = empty::<i32, Ix2>(py, (plan.len(), 3))?;
+    let details = {
+        let mut hkl = hkl.readwrite();
+        let rows = hkl.as_slice_mut()?.as_chunks_mut::<3>().0;
+        match (order, single) {
+            (Order::Scan, _) => {
+                compute(py, || plan.scan(rows))?;
+                None
+            }
+            (Order::D, true) => Some(sorted_details::<f32>(py, &plan, rows)?),
+            (Order::D, false) => Some(sorted_details::<f64>(py, &plan, rows)?),
         }
-        Ok(indices)
-    })?;
-    (table(py, found.hkl)?, vector(py, found.offsets)).into_pyobject(py)
+    };
+    (hkl, vector(py, plan.offsets().to_vec()), details).into_pyobject(py)
 }
 
 /// `(d_spacing, multiplicity, absent)` of given reflections.

@@ -8,9 +8,8 @@ mod profile;
 pub use profile::{Profile, profiles};
 
 use crate::error::{ArgumentError, Error, LimitError, Result};
-use crate::math::{norm, row_times};
 use crate::parallel;
-use crate::reciprocal::{self, ReflectionOptions, Unique};
+use crate::reciprocal::{DetailsMut, Plan, ReflectionOptions, Unique};
 use crate::structure_factor::{Scatterers, structure_factors};
 
 /// Reflections whose angles 2 theta differ by less, in degrees, are one line.
@@ -98,16 +97,24 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
         drop_absent: false,
         max_reflections: options.max_reflections,
     };
-    let mut found = reciprocal::indices(atoms.lattices, &[], &wanted, threads).map_err(|error| match error {
+    let plan = Plan::new(atoms.lattices, &[], &wanted, threads).map_err(|error| match error {
         Error::Limit(e) => Error::Limit(LimitError {
             message: format!("powder lines up to {high} degrees: {}", e.message),
             ..e
         }),
         other => other,
     })?;
-    reciprocal::sort_by_d(atoms.lattices, &mut found, threads)?;
-    let factors = structure_factors(atoms, &found.hkl, &found.offsets, ERROR, threads)?;
-    let workers = parallel::workers(threads, 20.0 * found.hkl.len() as f64)?;
+    let (mut hkl, mut d_spacing) = (vec![[0; 3]; plan.len()], vec![0.0; plan.len()]);
+    let (mut multiplicity, mut absent) = (vec![0; plan.len()], vec![false; plan.len()]);
+    let details = DetailsMut {
+        d_spacing: &mut d_spacing,
+        multiplicity: &mut multiplicity,
+        absent: &mut absent,
+    };
+    plan.sorted::<f64>(&mut hkl, details)?;
+    let offsets = plan.offsets();
+    let factors = structure_factors(atoms, &hkl, offsets, ERROR, threads)?;
+    let workers = parallel::workers(threads, 20.0 * hkl.len() as f64)?;
     let step = if workers > 1 { 64 } else { atoms.lattices.len().max(1) };
     let parts = parallel::try_map(atoms.lattices.len().div_ceil(step), workers, |part| {
         let mut out = Lines {
@@ -115,13 +122,11 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
             ..Lines::default()
         };
         for b in part * step..((part + 1) * step).min(atoms.lattices.len()) {
-            let rows = found.offsets[b] as usize..found.offsets[b + 1] as usize;
-            let reciprocal = atoms.lattices[b].reciprocal();
+            let rows = offsets[b] as usize..offsets[b + 1] as usize;
             let begin = out.intensity.len();
             let mut first = f64::NEG_INFINITY;
-            for (h, f) in found.hkl[rows.clone()].iter().zip(&factors[rows]) {
-                let inverse = norm(row_times(h.map(f64::from), reciprocal));
-                let sine = half_wave * inverse;
+            for ((h, d), f) in hkl[rows.clone()].iter().zip(&d_spacing[rows.clone()]).zip(&factors[rows]) {
+                let sine = half_wave / d;
                 let angle = 2.0 * sine.min(1.0).asin().to_degrees();
                 // At 180 degrees the Lorentz factor has no value.
                 if angle < low - SLACK || angle > high + SLACK || sine > 1.0 - 1e-14 {
@@ -137,7 +142,7 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
                     first = angle;
                     out.two_theta.push(angle);
                     out.intensity.push(intensity);
-                    out.d_spacing.push(1.0 / inverse);
+                    out.d_spacing.push(*d);
                     out.hkl.push(*h);
                     out.multiplicity.push(2);
                 }

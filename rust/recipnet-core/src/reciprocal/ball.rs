@@ -1,33 +1,129 @@
-//! The reflections of a ball, row by row: no index box is tested.
+//! The reflections of a ball, as runs of l: no index box is tested.
 
-use crate::lattice::{Lattice, lines};
-use crate::math::triangular;
+// A loop gets the instructions of the function that it is inlined into: here that is not a hint.
+#![allow(clippy::inline_always)]
+
+use crate::elementary::ROUND;
+use crate::lattice::Lattice;
+use crate::machine::{Kernel, Machine, dispatch};
+use crate::math::{Mat3, ceil_int, floor_int, triangular};
 
 /// Shells on the boundary belong to the ball: `1/d <= (1 + 1e-9) / d_min`.
 pub const BOUNDARY_TOLERANCE: f64 = 1e-9;
+/// Lines that are solved side by side.
+const LANES: usize = 8;
 
-/// Visit the rows (h, k, l from .. to) of all reflections with `d >= d_min` but (0, 0, 0), in rising order.
+/// Reflections (h, k, l), (h, k, l + step), ..: `count` of them, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub h: i32,
+    pub k: i32,
+    pub l: i32,
+    pub count: u32,
+}
+
+/// Radius of the ball.
+pub fn radius(d_min: f64) -> f64 {
+    (1.0 + BOUNDARY_TOLERANCE) / d_min
+}
+
+/// Add the runs, of step 1, of all reflections with `d >= d_min` but (0, 0, 0), rising in hkl.
 ///
-/// With `half`, one of each pair +-h: the one whose first non-zero index is positive.
-pub fn rows(lattice: &Lattice, d_min: f64, half: bool, mut visit: impl FnMut(i32, i32, i32, i32)) {
-    let frame = triangular(lattice.reciprocal());
-    lines(&frame, (1.0 + BOUNDARY_TOLERANCE) / d_min, half, |h, k, from, to| {
-        if h == 0 && k == 0 {
-            if !half && from < 0 {
-                visit(0, 0, from, -1);
-            }
-            if to > 0 {
-                visit(0, 0, 1, to);
-            }
-        } else if from <= to {
-            visit(h, k, from, to);
-        }
+/// With `half`, one of each pair +-h: the one whose first non-zero index is positive. More than about `most`
+/// reflections are not listed. Returns how many are.
+pub fn add_runs(lattice: &Lattice, d_min: f64, half: bool, most: u64, out: &mut Vec<Run>) -> u64 {
+    let mut count = 0;
+    dispatch(Ball {
+        frame: &triangular(lattice.reciprocal()),
+        radius: radius(d_min),
+        half,
+        most,
+        out,
+        count: &mut count,
     });
+    count
 }
 
 /// Expected number of reflections of the full ball: its volume over that of the reciprocal cell.
 pub fn expected(lattice: &Lattice, d_min: f64) -> f64 {
     4.0 / 3.0 * std::f64::consts::PI * lattice.volume() / (d_min * d_min * d_min)
+}
+
+/// Solves the ball for each (h, k), in a frame as `math::triangular` makes it.
+struct Ball<'a> {
+    frame: &'a Mat3,
+    radius: f64,
+    half: bool,
+    most: u64,
+    out: &'a mut Vec<Run>,
+    count: &'a mut u64,
+}
+
+impl Kernel for Ball<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        let frame = self.frame;
+        let inverse = [0, 1, 2].map(|a| 1.0 / frame[a][a]);
+        let square = self.radius * self.radius;
+        let h_max = floor_int(self.radius * inverse[0]);
+        let mut total = 0;
+        for h in if self.half { 0 } else { -h_max }..=h_max {
+            let t = h as f64;
+            let x = t * frame[0][0];
+            let (y0, z0) = (t * frame[0][1], t * frame[0][2]);
+            let left = (square - x * x).max(0.0);
+            let reach = left.sqrt();
+            let first = ceil_int((-reach - y0) * inverse[1]);
+            let last = floor_int((reach - y0) * inverse[1]);
+            let mut k = if self.half && h == 0 { 0 } else { first };
+            while k <= last && total <= self.most {
+                let (mut from, mut to) = ([0i32; LANES], [0i32; LANES]);
+                let begin = k as f64;
+                for i in 0..LANES {
+                    let t = begin + i as f64;
+                    let y = M::madd(t, frame[1][1], y0);
+                    let z = M::madd(t, frame[1][2], z0);
+                    let reach = M::madd(-y, y, left).max(0.0).sqrt();
+                    from[i] = whole(ceil((-reach - z) * inverse[2]));
+                    to[i] = whole(-ceil((z - reach) * inverse[2]));
+                }
+                let lines = ((last - k) as usize + 1).min(LANES);
+                for i in 0..lines {
+                    let k = k as i32 + i as i32;
+                    let (mut from, to) = (from[i], to[i]);
+                    if h == 0 && k == 0 {
+                        if from < 0 && !self.half {
+                            total += u64::from(from.unsigned_abs());
+                            let count = from.unsigned_abs();
+                            self.out.push(Run { h: 0, k, l: from, count });
+                        }
+                        from = 1;
+                    }
+                    if from <= to {
+                        let count = (to - from) as u32 + 1;
+                        total += u64::from(count);
+                        let (h, l) = (h as i32, from);
+                        self.out.push(Run { h, k, l, count });
+                    }
+                }
+                k += LANES as i64;
+            }
+        }
+        *self.count = total;
+    }
+}
+
+/// Smallest whole number not below `x`, for |x| below 2^51.
+#[inline(always)]
+fn ceil(x: f64) -> f64 {
+    let nearest = (x + ROUND) - ROUND;
+    nearest + if nearest < x { 1.0 } else { 0.0 }
+}
+
+/// A float that holds a whole number of 32 bits.
+#[inline(always)]
+fn whole(x: f64) -> i32 {
+    (x + ROUND).to_bits() as i32
 }
 
 #[cfg(test)]
@@ -56,10 +152,13 @@ mod tests {
     }
 
     fn scan(lattice: &Lattice, d_min: f64, half: bool) -> Vec<[i32; 3]> {
-        let mut out = Vec::new();
-        rows(lattice, d_min, half, |h, k, from, to| {
-            out.extend((from..=to).map(|l| [h, k, l]));
-        });
+        let mut runs = Vec::new();
+        let count = add_runs(lattice, d_min, half, u64::MAX, &mut runs);
+        let out: Vec<_> = runs
+            .iter()
+            .flat_map(|run| (0..run.count as i32).map(|i| [run.h, run.k, run.l + i]))
+            .collect();
+        assert_eq!(out.len() as u64, count);
         out
     }
 

@@ -1,0 +1,369 @@
+//! Laue groups: orbits of reflections `h' = h W`, and the groups of a batch.
+
+// A loop gets the instructions of the function that it is inlined into: here that is not a hint.
+#![allow(clippy::inline_always)]
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+
+use super::absences::Absences;
+use super::wedge::Wedge;
+use super::{OperationsList, Unique};
+use crate::error::{Error, Result, SymmetryError};
+use crate::lattice::Lattice;
+use crate::machine::{Kernel, Machine, dispatch};
+use crate::math::{Mat3, dot};
+
+/// Operations of one crystal, `x' = W x + w` on fractional columns of the given cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationsView<'a> {
+    /// Matrices W.
+    pub rotations: &'a [[[i8; 3]; 3]],
+    /// Numerators of w.
+    pub translations: &'a [[i16; 3]],
+    /// Their denominator.
+    pub denominator: i32,
+}
+
+impl Hash for OperationsView<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // As flat numbers: a hash for each row would take ten times as long.
+        self.rotations.as_flattened().as_flattened().hash(state);
+        self.translations.as_flattened().hash(state);
+        self.denominator.hash(state);
+    }
+}
+
+/// An integer matrix W.
+pub(super) type Rotation = [[i32; 3]; 3];
+
+pub(super) const IDENTITY: Rotation = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
+/// Largest difference of metric, relative, at which an operation still belongs to a cell.
+const METRIC_TOLERANCE: f64 = 0.01;
+/// Rotations of the largest Laue group that differ by more than their sign.
+const MOST: usize = 24;
+/// A group's rotations, entry by entry, so that one instruction serves many.
+type Lanes<T> = [[[T; MOST]; 3]; 3];
+
+/// Row vector times matrix.
+#[inline]
+pub(super) fn image(h: [i32; 3], w: &Rotation) -> [i32; 3] {
+    [0, 1, 2].map(|c| h[0] * w[0][c] + h[1] * w[1][c] + h[2] * w[2][c])
+}
+
+/// The Laue group: rotations of a group and their negatives.
+#[derive(Debug, Clone)]
+pub struct LaueGroup {
+    /// One of each pair +-W.
+    rotations: Vec<Rotation>,
+    /// The same, the identity where there are fewer.
+    lanes: Box<Lanes<i32>>,
+    wedge: Wedge,
+}
+
+impl LaueGroup {
+    /// Rotations of a group, checked: unimodular and closed.
+    ///
+    /// # Errors
+    /// [`SymmetryError`].
+    pub fn new(view: &OperationsView) -> Result<Self> {
+        let mut rotations: Vec<Rotation> = Vec::new();
+        for w in view.rotations {
+            let w = w.map(|row| row.map(i32::from));
+            let determinant = crate::math::int_det(&w.map(|row| row.map(i64::from)));
+            if determinant.abs() != 1 {
+                return Err(refusal(&w, &format!("has determinant {determinant}, not +1 or -1")).into());
+            }
+            let w = positive(w);
+            if !rotations.contains(&w) {
+                rotations.push(w);
+            }
+        }
+        if rotations.is_empty() {
+            rotations.push(IDENTITY);
+        }
+        if rotations.len() > MOST {
+            let message = format!(
+                "{} rotations that differ by more than their sign; no lattice has over 24",
+                rotations.len()
+            );
+            return Err(SymmetryError {
+                message,
+                value: rotations.len().to_string(),
+            }
+            .into());
+        }
+        check_closed(&rotations)?;
+        let lanes = std::array::from_fn(|r| {
+            std::array::from_fn(|c| std::array::from_fn(|i| rotations.get(i).unwrap_or(&IDENTITY)[r][c]))
+        });
+        Ok(Self {
+            wedge: Wedge::new(&rotations),
+            lanes: Box::new(lanes),
+            rotations,
+        })
+    }
+
+    /// Refuse a lattice that has not this symmetry to 1 %.
+    ///
+    /// # Errors
+    /// [`SymmetryError`].
+    pub fn check_lattice(&self, lattice: &Lattice) -> Result<()> {
+        let rows = lattice.rows();
+        let metric: Mat3 = std::array::from_fn(|i| std::array::from_fn(|j| dot(rows[i], rows[j])));
+        let lengths = lattice.lengths();
+        let tolerance =
+            std::array::from_fn(|i| std::array::from_fn(|j| METRIC_TOLERANCE * lengths[i] * lengths[j]));
+        let mut keeps = [true; MOST];
+        dispatch(KeepsMetric {
+            lanes: &self.lanes,
+            metric,
+            tolerance,
+            keeps: &mut keeps,
+        });
+        match self.rotations.iter().zip(keeps).find(|(_, keeps)| !keeps) {
+            None => Ok(()),
+            Some((w, _)) => {
+                let what =
+                    "does not keep the cell's lengths and angles to 1 %: the operations belong to another cell";
+                Err(refusal(w, what).into())
+            }
+        }
+    }
+
+    /// Number of distinct rotations, their negatives not counted.
+    #[must_use]
+    pub fn half_order(&self) -> usize {
+        self.rotations.len()
+    }
+
+    pub(super) fn wedge(&self) -> &Wedge {
+        &self.wedge
+    }
+
+    /// Reflections of the full sphere that are equivalent to each, itself included.
+    pub fn orbit_sizes(&self, hkl: &[[i32; 3]], out: &mut [i32]) {
+        dispatch(OrbitSizes {
+            lanes: &self.lanes,
+            half_order: self.rotations.len() as i32,
+            hkl,
+            out,
+        });
+    }
+}
+
+fn refusal(w: &Rotation, what: &str) -> SymmetryError {
+    SymmetryError {
+        message: format!("rotation {w:?} {what}"),
+        value: format!("{w:?}"),
+    }
+}
+
+/// Of W and -W the one whose first non-zero entry is positive.
+fn positive(w: Rotation) -> Rotation {
+    let first = w.iter().flatten().copied().find(|&x| x != 0).unwrap_or(1);
+    if first < 0 { w.map(|row| row.map(|x| -x)) } else { w }
+}
+
+/// Grow the group from those of its elements that are not reached yet: no more products than that takes.
+fn check_closed(rotations: &[Rotation]) -> Result<()> {
+    let mut reached = vec![IDENTITY];
+    let mut generators: Vec<Rotation> = Vec::new();
+    for w in rotations {
+        if reached.contains(w) {
+            continue;
+        }
+        generators.push(*w);
+        let mut next = 0;
+        while next < reached.len() {
+            for generator in &generators {
+                let product = positive(reached[next].map(|row| image(row, generator)));
+                if !reached.contains(&product) {
+                    if !rotations.contains(&product) {
+                        return Err(refusal(&product, "is a product of the operations but not among them").into());
+                    }
+                    reached.push(product);
+                }
+            }
+            next += 1;
+        }
+    }
+    if rotations.contains(&IDENTITY) {
+        Ok(())
+    } else {
+        Err(refusal(&IDENTITY, "is a product of the operations but not among them").into())
+    }
+}
+
+/// `W^T G W = G`, for each rotation.
+struct KeepsMetric<'a> {
+    lanes: &'a Lanes<i32>,
+    metric: Mat3,
+    tolerance: Mat3,
+    keeps: &'a mut [bool; MOST],
+}
+
+impl Kernel for KeepsMetric<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        let (w, g) = (self.lanes, self.metric);
+        for n in 0..MOST {
+            let entry = |r: usize, c: usize| f64::from(w[r][c][n]);
+            let mut keeps = true;
+            for j in 0..3 {
+                let moved = [0, 1, 2].map(|r| g[r][0] * entry(0, j) + g[r][1] * entry(1, j) + g[r][2] * entry(2, j));
+                for i in 0..=j {
+                    let product = entry(0, i) * moved[0] + entry(1, i) * moved[1] + entry(2, i) * moved[2];
+                    keeps &= (product - g[i][j]).abs() <= self.tolerance[i][j];
+                }
+            }
+            self.keeps[n] = keeps;
+        }
+    }
+}
+
+/// Group order over stabilizer, for each reflection.
+struct OrbitSizes<'a> {
+    lanes: &'a Lanes<i32>,
+    half_order: i32,
+    hkl: &'a [[i32; 3]],
+    out: &'a mut [i32],
+}
+
+impl Kernel for OrbitSizes<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        let w = self.lanes;
+        for (&[h, k, l], to) in self.hkl.iter().zip(self.out) {
+            let mut stabilizer = self.half_order - MOST as i32;
+            for n in 0..MOST {
+                let image = [0, 1, 2].map(|c| {
+                    let sum = h.wrapping_mul(w[0][c][n]).wrapping_add(k.wrapping_mul(w[1][c][n]));
+                    sum.wrapping_add(l.wrapping_mul(w[2][c][n]))
+                });
+                let same = (image[0] == h) & (image[1] == k) & (image[2] == l);
+                let opposite = (image[0] == -h) & (image[1] == -k) & (image[2] == -l);
+                stabilizer += i32::from(same | opposite);
+            }
+            // The group holds both signs; of W and -W at most one leaves h where it is.
+            *to = 2 * self.half_order / stabilizer.max(1);
+        }
+    }
+}
+
+/// What a list of reflections needs of a crystal's operations.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub laue: Option<LaueGroup>,
+    pub absences: Absences,
+}
+
+impl Group {
+    fn new(view: &OperationsView, unique: Unique) -> Result<Self> {
+        let mut absences = Absences::new(view)?;
+        let laue = if unique == Unique::Laue {
+            let laue = LaueGroup::new(view)?;
+            absences.keep_touching(laue.wedge());
+            Some(laue)
+        } else {
+            None
+        };
+        Ok(Self { laue, absences })
+    }
+}
+
+/// The groups of a batch, each made once.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    distinct: Vec<Group>,
+    of: Vec<Option<usize>>,
+}
+
+impl Groups {
+    /// Check the operations of each crystal.
+    pub fn new(lattices: &[Lattice], operations: &OperationsList, unique: Unique) -> Result<Self> {
+        let mut out = Self::default();
+        if operations.is_empty() && unique != Unique::Laue {
+            return Ok(out);
+        }
+        let mut known: HashMap<u64, (usize, &OperationsView)> = HashMap::new();
+        for (b, lattice) in lattices.iter().enumerate() {
+            let named = |error: Error| error.in_crystal(b);
+            let Some(view) = operations.get(b).and_then(Option::as_ref) else {
+                if unique == Unique::Laue {
+                    let message = "no symmetry is declared: unique = \"laue\" needs it; pass operations, or take \
+                                   unique = \"friedel\"";
+                    return Err(named(Error::Symmetry(SymmetryError {
+                        message: message.into(),
+                        value: String::new(),
+                    })));
+                }
+                out.of.push(None);
+                continue;
+            };
+            let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(view);
+            let place = match known.get(&key) {
+                Some((place, seen)) if *seen == view => *place,
+                _ => {
+                    out.distinct.push(Group::new(view, unique).map_err(named)?);
+                    known.insert(key, (out.distinct.len() - 1, view));
+                    out.distinct.len() - 1
+                }
+            };
+            if let Some(laue) = &out.distinct[place].laue {
+                laue.check_lattice(lattice).map_err(named)?;
+            }
+            out.of.push(Some(place));
+        }
+        Ok(out)
+    }
+
+    /// The group of a crystal, if it declares one.
+    pub fn of(&self, crystal: usize) -> Option<&Group> {
+        self.of
+            .get(crystal)
+            .copied()
+            .flatten()
+            .map(|place| &self.distinct[place])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: [[i8; 3]; 3] = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
+    const FOURFOLD: [[i8; 3]; 3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]];
+    const TWOFOLD: [[i8; 3]; 3] = [[-1, 0, 0], [0, -1, 0], [0, 0, 1]];
+    const BACK: [[i8; 3]; 3] = [[0, 1, 0], [-1, 0, 0], [0, 0, 1]];
+
+    fn group(rotations: &[[[i8; 3]; 3]]) -> Result<LaueGroup> {
+        LaueGroup::new(&OperationsView {
+            rotations,
+            translations: &vec![[0; 3]; rotations.len()],
+            denominator: 24,
+        })
+    }
+
+    #[test]
+    fn orbits_of_the_fourfold_group() {
+        let group = group(&[ONE, FOURFOLD, TWOFOLD, BACK]).unwrap();
+        let mut sizes = [0; 4];
+        group.orbit_sizes(&[[0, 0, 2], [1, 0, 0], [2, 1, 3], [1, 1, 0]], &mut sizes);
+        assert_eq!(sizes, [2, 4, 8, 4]);
+    }
+
+    #[test]
+    fn what_is_no_group_of_the_cell_is_refused() {
+        let cubic = Lattice::from_parameters(4.0, 4.0, 4.0, 90.0, 90.0, 90.0).unwrap();
+        let long = Lattice::from_parameters(4.0, 5.0, 4.0, 90.0, 90.0, 90.0).unwrap();
+        let error = group(&[ONE, FOURFOLD]).unwrap_err().to_string();
+        assert!(error.contains("not among them"), "{error}");
+        let whole = group(&[ONE, FOURFOLD, TWOFOLD, BACK]).unwrap();
+        assert!(whole.check_lattice(&cubic).is_ok());
+        let error = whole.check_lattice(&long).unwrap_err().to_string();
+        assert!(error.contains("another cell"), "{error}");
+        let error = group(&[[[2, 0, 0], [0, 1, 0], [0, 0, 1]]]).unwrap_err();
+        assert!(error.to_string().contains("determinant 2"), "{error}");
+    }
+}

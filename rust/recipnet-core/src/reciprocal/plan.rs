@@ -1,0 +1,286 @@
+//! A list of reflections before it is written: how many each crystal has, and on which lines.
+
+use std::ops::Range;
+
+use super::ball::{self, Run};
+use super::fill::{self, Fill};
+use super::group::{Group, Groups};
+use super::sort::{Shape, Sorter};
+use super::{OperationsList, ReflectionOptions, Unique, stretches};
+use crate::batch::check_positive;
+use crate::error::{ArgumentError, LimitError, Result};
+use crate::lattice::Lattice;
+use crate::machine::dispatch;
+use crate::math::Real;
+use crate::parallel;
+
+/// The reflections of a batch, counted and not yet written.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    lattices: &'a [Lattice],
+    options: ReflectionOptions,
+    groups: Groups,
+    parts: Vec<Part>,
+    workers: usize,
+    offsets: Vec<i64>,
+}
+
+/// What one task lists: consecutive crystals.
+#[derive(Debug)]
+struct Part {
+    crystals: Range<usize>,
+    runs: Vec<Run>,
+    /// Where the runs of each crystal end.
+    ends: Vec<usize>,
+    counts: Vec<u64>,
+}
+
+/// Where to write what belongs to each reflection; all of one length.
+#[derive(Debug)]
+pub struct DetailsMut<'a, T> {
+    /// Spacing of the lattice planes, angstrom.
+    pub d_spacing: &'a mut [T],
+    /// Reflections of the full sphere that the row stands for.
+    pub multiplicity: &'a mut [i32],
+    /// Whether F vanishes for any content of the cell, by the group's translations.
+    pub absent: &'a mut [bool],
+}
+
+impl<'a> Plan<'a> {
+    /// Count the reflections h != 0 with `d >= d_min`.
+    ///
+    /// # Errors
+    /// `ArgumentError` for a bad `d_min`, `SymmetryError` for operations that are missing or no group, `LimitError`
+    /// past `max_reflections`, from the estimate `4/3 pi V / d_min^3` before memory is taken.
+    pub fn new(
+        lattices: &'a [Lattice],
+        operations: &OperationsList,
+        options: &ReflectionOptions,
+        threads: Option<usize>,
+    ) -> Result<Self> {
+        check_positive("d_min", options.d_min)?;
+        super::check_operations(lattices.len(), operations)?;
+        let half = options.unique != Unique::None;
+        let enumerated = |b: usize| ball::expected(&lattices[b], options.d_min) * if half { 0.5 } else { 1.0 };
+        let groups = Groups::new(lattices, operations, options.unique)?;
+        // An orbit has at most twice as many members as there are rotations.
+        let wanted = |b: usize| {
+            let laue = groups.of(b).and_then(|group| group.laue.as_ref());
+            enumerated(b) / laue.map_or(1, super::LaueGroup::half_order) as f64
+        };
+        let limit = options.max_reflections.min(u64::from(u32::MAX));
+        let refusal = |needed: f64, crystal: Option<usize>| LimitError {
+            message: format!(
+                "reflections with d_min = {} angstrom: about {needed:.2e} of them, more than max_reflections = {limit}; \
+                 take a larger d_min, a smaller batch, or raise max_reflections",
+                options.d_min
+            ),
+            name: "max_reflections",
+            limit,
+            needed,
+            crystal,
+        };
+        let mut total = 0.0;
+        for b in 0..lattices.len() {
+            total += wanted(b);
+            if total > limit as f64 {
+                return Err(refusal(total.max((0..lattices.len()).map(wanted).sum()), Some(b)).into());
+            }
+        }
+        let (stretches, workers) = stretches(lattices.len(), threads, |b| 300.0 + 2.0 * enumerated(b))?;
+        let parts = parallel::try_map(stretches.len(), workers, |at| {
+            let mut part = Part {
+                crystals: stretches[at].clone(),
+                runs: Vec::new(),
+                ends: Vec::with_capacity(stretches[at].len()),
+                counts: Vec::with_capacity(stretches[at].len()),
+            };
+            let mut listed = 0;
+            for b in stretches[at].clone() {
+                let start = part.runs.len();
+                let mut count = ball::add_runs(&lattices[b], options.d_min, half, 2 * limit, &mut part.runs);
+                if let Some(group) = groups.of(b) {
+                    count = select(group, options, start, &mut part.runs).unwrap_or(count);
+                }
+                part.ends.push(part.runs.len());
+                part.counts.push(count);
+                listed += count;
+                if listed > limit {
+                    return Err(refusal(total.max(listed as f64), None).into());
+                }
+            }
+            Ok(part)
+        })?;
+        let mut offsets = Vec::with_capacity(lattices.len() + 1);
+        offsets.push(0);
+        let mut end = 0;
+        for count in parts.iter().flat_map(|part| &part.counts) {
+            end += *count as i64;
+            offsets.push(end);
+        }
+        if end as u64 > limit {
+            return Err(refusal(end as f64, None).into());
+        }
+        Ok(Self {
+            lattices,
+            options: *options,
+            groups,
+            parts,
+            workers,
+            offsets,
+        })
+    }
+
+    /// Rows of crystal b will be `offsets[b]..offsets[b + 1]`.
+    #[must_use]
+    pub fn offsets(&self) -> &[i64] {
+        &self.offsets
+    }
+
+    /// Number of reflections.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.offsets.last().map_or(0, |end| *end as usize)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn step(&self, crystal: usize) -> i32 {
+        match self.groups.of(crystal) {
+            Some(group) if self.options.drop_absent => group.absences.step(),
+            _ => 1,
+        }
+    }
+
+    /// Crystals with their runs.
+    fn crystals<'p>(&'p self, part: &'p Part) -> impl Iterator<Item = (usize, &'p [Run], usize)> {
+        let starts = std::iter::once(0).chain(part.ends.iter().copied());
+        part.crystals
+            .clone()
+            .zip(starts.zip(&part.ends))
+            .zip(&part.counts)
+            .map(|((b, (start, &end)), &count)| (b, &part.runs[start..end], count as usize))
+    }
+
+    fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().map(|part| part.counts.iter().sum::<u64>() as usize)
+    }
+
+    fn check_length(&self, name: &'static str, length: usize) -> Result<()> {
+        if length == self.len() {
+            return Ok(());
+        }
+        Err(ArgumentError {
+            name,
+            value: format!("{length} rows"),
+            message: format!("room for {} is needed", self.len()),
+        }
+        .into())
+    }
+
+    /// Write all indices in scan order (hkl rising).
+    ///
+    /// # Errors
+    /// A length that does not fit.
+    pub fn scan(&self, hkl: &mut [[i32; 3]]) -> Result<()> {
+        self.check_length("hkl", hkl.len())?;
+        let tasks = self.parts.iter().zip(cut(hkl, self.lengths())).collect();
+        parallel::for_each(tasks, self.workers, |(part, mut hkl): (&Part, &mut [[i32; 3]])| {
+            for (b, runs, count) in self.crystals(part) {
+                dispatch(Fill {
+                    runs,
+                    step: self.step(b),
+                    out: hkl.split_off_mut(..count).unwrap_or_default(),
+                });
+            }
+        })
+    }
+
+    /// Write all indices and what belongs to them: d falling, runs of d with gaps up to 1e-9 are one tie, sorted inside
+    /// by hkl falling.
+    ///
+    /// # Errors
+    /// Lengths that do not fit.
+    pub fn sorted<T: Real>(&self, hkl: &mut [[i32; 3]], details: DetailsMut<T>) -> Result<()> {
+        let DetailsMut {
+            d_spacing,
+            multiplicity,
+            absent,
+        } = details;
+        for (name, length) in [
+            ("hkl", hkl.len()),
+            ("d_spacing", d_spacing.len()),
+            ("multiplicity", multiplicity.len()),
+            ("absent", absent.len()),
+        ] {
+            self.check_length(name, length)?;
+        }
+        let details = cut(d_spacing, self.lengths())
+            .into_iter()
+            .zip(cut(multiplicity, self.lengths()))
+            .zip(cut(absent, self.lengths()));
+        let tasks = self
+            .parts
+            .iter()
+            .zip(cut(hkl, self.lengths()))
+            .zip(details)
+            .collect::<Vec<_>>();
+        parallel::for_each(
+            tasks,
+            self.workers,
+            |((part, mut hkl), ((mut d_spacing, mut multiplicity), mut absent))| {
+                let mut sorter = Sorter::default();
+                for (b, runs, count) in self.crystals(part) {
+                    let hkl = hkl.split_off_mut(..count).unwrap_or_default();
+                    let shape = Shape::new(&self.lattices[b], ball::radius(self.options.d_min), self.step(b));
+                    let d = sorter.sort(&shape, runs, hkl);
+                    let to = d_spacing.split_off_mut(..count).unwrap_or_default();
+                    for (to, d) in to.iter_mut().zip(d) {
+                        *to = T::from_f64(*d);
+                    }
+                    let multiplicity = multiplicity.split_off_mut(..count).unwrap_or_default();
+                    let absent = absent.split_off_mut(..count).unwrap_or_default();
+                    let group = self.groups.of(b);
+                    fill::multiplicities(self.options.unique, group, hkl, multiplicity);
+                    let none = group.filter(|_| !self.options.drop_absent);
+                    fill::absences(none, hkl, absent);
+                }
+            },
+        )
+    }
+}
+
+/// Keep what a group asks for of the runs from `start` on; returns how many reflections stay, None for all.
+fn select(group: &Group, options: &ReflectionOptions, start: usize, runs: &mut Vec<Run>) -> Option<u64> {
+    if group.laue.is_none() && !options.drop_absent {
+        return None;
+    }
+    let wedge = group.laue.as_ref().map(super::LaueGroup::wedge);
+    let whole = runs.split_off(start);
+    let mut total = 0;
+    for Run { h, k, l, count } in whole {
+        let line = (l, l + count as i32 - 1);
+        let Some((from, to)) = wedge.map_or(Some(line), |wedge| wedge.clip(h, k, line)) else {
+            continue;
+        };
+        if options.drop_absent {
+            total += group.absences.add_present((h, k), (from, to), runs);
+        } else {
+            let count = (to - from) as u32 + 1;
+            runs.push(Run { h, k, l: from, count });
+            total += u64::from(count);
+        }
+    }
+    Some(total)
+}
+
+/// Consecutive parts of a slice.
+fn cut<T>(mut rest: &mut [T], lengths: impl Iterator<Item = usize>) -> Vec<&mut [T]> {
+    lengths
+        .map(|length| rest.split_off_mut(..length).unwrap_or_default())
+        .collect()
+}
