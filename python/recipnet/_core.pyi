@@ -57,7 +57,8 @@ def reflections(
     drop_absent: bool,
     max_reflections: int,
     threads: int | None,
-) -> tuple[_Ints, _Longs]: ...
+    single: bool,
+) -> tuple[_Ints, _Longs, tuple[_Reals, _Ints, NDArray[np.bool_]] | None]: ...
 def reflection_details(
     lattices: _Floats,
     hkl: _Ints,

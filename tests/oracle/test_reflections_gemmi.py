@@ -57,6 +57,30 @@ def test_spheres_orbits_and_absences(name: str, d_min: float) -> None:
     assert unique.multiplicity.sum() == (~full.absent).sum()
 
 
+CELLS = {
+    range(1, 3): (4.1, 5.0, 6.3, 75.0, 85.0, 110.0),
+    range(3, 16): (5.0, 4.4, 6.0, 90.0, 105.0, 90.0),
+    range(16, 75): (4.0, 5.0, 6.0, 90.0, 90.0, 90.0),
+    range(75, 143): (4.5, 4.5, 6.0, 90.0, 90.0, 90.0),
+    range(143, 195): (4.4, 4.4, 7.0, 90.0, 90.0, 120.0),
+    range(195, 231): (5.4, 5.4, 5.4, 90.0, 90.0, 90.0),
+}
+
+
+@pytest.mark.parametrize("numbers", CELLS, ids=lambda numbers: f"{numbers.start} to {numbers.stop - 1}")
+def test_the_unique_reflections_of_all_groups(numbers: range) -> None:
+    cell, c = gemmi.UnitCell(*CELLS[numbers]), crystal(from_parameters(*CELLS[numbers]), [[0, 0, 0]])
+    for number in numbers:
+        group = gemmi.find_spacegroup_by_number(number)
+        unique = rn.reflections(c, 1.1, unique="laue", operations=operations_of(group), absences="drop")
+        theirs = gemmi.make_miller_array(cell, group, 1.1 * (1 - 1e-9))
+        assert len(unique) == len(theirs), number
+        asu, ops = gemmi.ReciprocalAsu(group), group.operations()
+        assert {tuple(asu.to_asu(h, ops)[0]) for h in unique.hkl.tolist()} == {tuple(h) for h in theirs.tolist()}, (
+            number
+        )
+
+
 def test_the_samples_agree_with_gemmi_on_angles() -> None:
     c = rn.sample("silicon")
     refl = rn.reflections(c, 1.0)

@@ -10,7 +10,7 @@ use recipnet_core::lattice;
 use recipnet_core::math::{Mat3, Real};
 use recipnet_core::neighbors::{self, Edges, NearestOptions, RadiusOptions};
 use recipnet_core::parallel;
-use recipnet_core::reciprocal::{self, Details, DetailsMut, OperationsView, Order, Plan, ReflectionOptions};
+use recipnet_core::reciprocal::{self, Details, OperationsView, Order, Plan, ReflectionOptions};
 
 use crate::arrays::{BatchArrays, compute, empty, halves, matrices, rows, slice, table, vector};
 use crate::error::CoreError;
@@ -241,7 +241,7 @@ fn details_tuple<T: Real + Element>(py: Python<'_>, details: Details<T>) -> PyRe
         .into_pyobject(py)
 }
 
-/// Room for what [`Plan::sorted`] writes, and the writing.
+/// `(d_spacing, multiplicity, absent)` of reflections, which are written first, d falling.
 fn sorted_details<'py, T: Real + Element>(
     py: Python<'py>,
     plan: &Plan,
@@ -251,12 +251,11 @@ fn sorted_details<'py, T: Real + Element>(
     let absent = empty::<bool, Ix1>(py, plan.len())?;
     {
         let (mut d, mut m, mut a) = (d_spacing.readwrite(), multiplicity.readwrite(), absent.readwrite());
-        let details = DetailsMut {
-            d_spacing: d.as_slice_mut()?,
-            multiplicity: m.as_slice_mut()?,
-            absent: a.as_slice_mut()?,
-        };
-        compute(py, || plan.sorted(hkl, details))?;
+        let (d, m, a) = (d.as_slice_mut()?, m.as_slice_mut()?, a.as_slice_mut()?);
+        compute(py, || {
+            plan.sorted(hkl, d)?;
+            plan.describe(hkl, m, a)
+        })?;
     }
     (d_spacing, multiplicity, absent).into_pyobject(py)
 }

@@ -9,7 +9,7 @@ pub use profile::{Profile, profiles};
 
 use crate::error::{ArgumentError, Error, LimitError, Result};
 use crate::parallel;
-use crate::reciprocal::{DetailsMut, Plan, ReflectionOptions, Unique};
+use crate::reciprocal::{Plan, ReflectionOptions, Unique};
 use crate::structure_factor::{Scatterers, structure_factors};
 
 /// Reflections whose angles 2 theta differ by less, in degrees, are one line.
@@ -105,13 +105,7 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
         other => other,
     })?;
     let (mut hkl, mut d_spacing) = (vec![[0; 3]; plan.len()], vec![0.0; plan.len()]);
-    let (mut multiplicity, mut absent) = (vec![0; plan.len()], vec![false; plan.len()]);
-    let details = DetailsMut {
-        d_spacing: &mut d_spacing,
-        multiplicity: &mut multiplicity,
-        absent: &mut absent,
-    };
-    plan.sorted::<f64>(&mut hkl, details)?;
+    plan.sorted(&mut hkl, &mut d_spacing)?;
     let offsets = plan.offsets();
     let factors = structure_factors(atoms, &hkl, offsets, ERROR, threads)?;
     let workers = parallel::workers(threads, 20.0 * hkl.len() as f64)?;
@@ -125,7 +119,11 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
             let rows = offsets[b] as usize..offsets[b + 1] as usize;
             let begin = out.intensity.len();
             let mut first = f64::NEG_INFINITY;
-            for ((h, d), f) in hkl[rows.clone()].iter().zip(&d_spacing[rows.clone()]).zip(&factors[rows]) {
+            for ((h, d), f) in hkl[rows.clone()]
+                .iter()
+                .zip(&d_spacing[rows.clone()])
+                .zip(&factors[rows])
+            {
                 let sine = half_wave / d;
                 let angle = 2.0 * sine.min(1.0).asin().to_degrees();
                 // At 180 degrees the Lorentz factor has no value.

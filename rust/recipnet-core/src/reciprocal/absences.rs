@@ -37,7 +37,9 @@ impl Special {
         }
         let first = columns.into_iter().find(|c| *c != [0; 3])?;
         let is_parallel = |c: &[i64; 3]| {
-            c[0] * first[1] == c[1] * first[0] && c[1] * first[2] == c[2] * first[1] && c[2] * first[0] == c[0] * first[2]
+            c[0] * first[1] == c[1] * first[0]
+                && c[1] * first[2] == c[2] * first[1]
+                && c[2] * first[0] == c[0] * first[2]
         };
         let second = columns.into_iter().find(|c| !is_parallel(c)).unwrap_or([0; 3]);
         Some(Self {
@@ -199,7 +201,15 @@ impl Absences {
             let looked_at = count > FEW || doubtful[..count].contains(&l);
             looked_at && self.is_special([wide_h, wide_k, l])
         };
-        let (mut run, mut total) = (Run { h, k, l: from, count: 0 }, 0);
+        let (mut run, mut total) = (
+            Run {
+                h,
+                k,
+                l: from,
+                count: 0,
+            },
+            0,
+        );
         for l in (0..members).map(|i| from + i * step) {
             if !is_absent(l) {
                 if run.count == 0 {

@@ -95,7 +95,12 @@ impl Kernel for Ball<'_> {
                         if from < 0 && !self.half {
                             total += u64::from(from.unsigned_abs());
                             let count = from.unsigned_abs();
-                            self.out.push(Run { h: 0, k, l: from, count });
+                            self.out.push(Run {
+                                h: 0,
+                                k,
+                                l: from,
+                                count,
+                            });
                         }
                         from = 1;
                     }

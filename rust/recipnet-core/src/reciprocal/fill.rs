@@ -23,7 +23,8 @@ impl Kernel for Fill<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
         let is_index = |i: usize, axis: usize| if i % 3 == axis { -1 } else { 0 };
-        let steps: [i32; 3 * LANES] = std::array::from_fn(|i| is_index(i, 2) & ((i / 3) as i32).wrapping_mul(self.step));
+        let steps: [i32; 3 * LANES] =
+            std::array::from_fn(|i| is_index(i, 2) & ((i / 3) as i32).wrapping_mul(self.step));
         let out = self.out.as_flattened_mut();
         let mut at = 0;
         for run in self.runs {
@@ -34,12 +35,12 @@ impl Kernel for Fill<'_> {
                     block[i] += (is_index(i, 0) & run.h) | (is_index(i, 1) & run.k) | (is_index(i, 2) & l);
                 }
                 // What is written beyond the end of a run is written again.
-                match out.get_mut(at..at + 3 * LANES) {
-                    Some(to) => to.copy_from_slice(&block),
-                    None => {
-                        for (to, value) in out[at..].iter_mut().zip(block) {
-                            *to = value;
-                        }
+                let rest = out.get_mut(at..).unwrap_or_default();
+                if let Some(to) = rest.first_chunk_mut() {
+                    *to = block;
+                } else {
+                    for (to, value) in rest.iter_mut().zip(block) {
+                        *to = value;
                     }
                 }
                 if left <= LANES {

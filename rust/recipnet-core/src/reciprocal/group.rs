@@ -112,8 +112,7 @@ impl LaueGroup {
         let rows = lattice.rows();
         let metric: Mat3 = std::array::from_fn(|i| std::array::from_fn(|j| dot(rows[i], rows[j])));
         let lengths = lattice.lengths();
-        let tolerance =
-            std::array::from_fn(|i| std::array::from_fn(|j| METRIC_TOLERANCE * lengths[i] * lengths[j]));
+        let tolerance = std::array::from_fn(|i| std::array::from_fn(|j| METRIC_TOLERANCE * lengths[i] * lengths[j]));
         let mut keeps = [true; MOST];
         dispatch(KeepsMetric {
             lanes: &self.lanes,
@@ -124,8 +123,7 @@ impl LaueGroup {
         match self.rotations.iter().zip(keeps).find(|(_, keeps)| !keeps) {
             None => Ok(()),
             Some((w, _)) => {
-                let what =
-                    "does not keep the cell's lengths and angles to 1 %: the operations belong to another cell";
+                let what = "does not keep the cell's lengths and angles to 1 %: the operations belong to another cell";
                 Err(refusal(w, what).into())
             }
         }
@@ -232,6 +230,7 @@ struct OrbitSizes<'a> {
 
 impl Kernel for OrbitSizes<'_> {
     #[inline(always)]
+    #[allow(clippy::needless_bitwise_bool)] // Without branches, so that lanes stay together.
     fn run<M: Machine>(self) {
         let w = self.lanes;
         for (&[h, k, l], to) in self.hkl.iter().zip(self.out) {

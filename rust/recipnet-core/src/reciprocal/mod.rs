@@ -8,11 +8,11 @@ mod plan;
 mod sort;
 mod wedge;
 
+pub(crate) use crate::lattice::lines;
 pub use absences::Absences;
 pub use ball::BOUNDARY_TOLERANCE;
-pub(crate) use crate::lattice::lines;
 pub use group::{LaueGroup, OperationsView};
-pub use plan::{DetailsMut, Plan};
+pub use plan::Plan;
 
 use self::fill::Lengths;
 use self::group::Groups;

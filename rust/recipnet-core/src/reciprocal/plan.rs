@@ -35,15 +35,16 @@ struct Part {
     counts: Vec<u64>,
 }
 
-/// Where to write what belongs to each reflection; all of one length.
-#[derive(Debug)]
-pub struct DetailsMut<'a, T> {
-    /// Spacing of the lattice planes, angstrom.
-    pub d_spacing: &'a mut [T],
-    /// Reflections of the full sphere that the row stands for.
-    pub multiplicity: &'a mut [i32],
-    /// Whether F vanishes for any content of the cell, by the group's translations.
-    pub absent: &'a mut [bool],
+impl Part {
+    /// Crystals with their runs and how many reflections these are.
+    fn runs(&self) -> impl Iterator<Item = (usize, &[Run], usize)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        self.crystals
+            .clone()
+            .zip(starts.zip(&self.ends))
+            .zip(&self.counts)
+            .map(|((b, (start, &end)), &count)| (b, &self.runs[start..end], count as usize))
+    }
 }
 
 impl<'a> Plan<'a> {
@@ -156,16 +157,6 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Crystals with their runs.
-    fn crystals<'p>(&'p self, part: &'p Part) -> impl Iterator<Item = (usize, &'p [Run], usize)> {
-        let starts = std::iter::once(0).chain(part.ends.iter().copied());
-        part.crystals
-            .clone()
-            .zip(starts.zip(&part.ends))
-            .zip(&part.counts)
-            .map(|((b, (start, &end)), &count)| (b, &part.runs[start..end], count as usize))
-    }
-
     fn lengths(&self) -> impl Iterator<Item = usize> {
         self.parts.iter().map(|part| part.counts.iter().sum::<u64>() as usize)
     }
@@ -190,7 +181,7 @@ impl<'a> Plan<'a> {
         self.check_length("hkl", hkl.len())?;
         let tasks = self.parts.iter().zip(cut(hkl, self.lengths())).collect();
         parallel::for_each(tasks, self.workers, |(part, mut hkl): (&Part, &mut [[i32; 3]])| {
-            for (b, runs, count) in self.crystals(part) {
+            for (b, runs, count) in part.runs() {
                 dispatch(Fill {
                     runs,
                     step: self.step(b),
@@ -200,57 +191,56 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Write all indices and what belongs to them: d falling, runs of d with gaps up to 1e-9 are one tie, sorted inside
-    /// by hkl falling.
+    /// Write all indices and the spacings of their planes in angstrom: d falling, runs of d with gaps up to 1e-9 are one
+    /// tie, sorted inside by hkl falling.
     ///
     /// # Errors
     /// Lengths that do not fit.
-    pub fn sorted<T: Real>(&self, hkl: &mut [[i32; 3]], details: DetailsMut<T>) -> Result<()> {
-        let DetailsMut {
-            d_spacing,
-            multiplicity,
-            absent,
-        } = details;
-        for (name, length) in [
-            ("hkl", hkl.len()),
-            ("d_spacing", d_spacing.len()),
-            ("multiplicity", multiplicity.len()),
-            ("absent", absent.len()),
-        ] {
-            self.check_length(name, length)?;
-        }
-        let details = cut(d_spacing, self.lengths())
-            .into_iter()
-            .zip(cut(multiplicity, self.lengths()))
-            .zip(cut(absent, self.lengths()));
-        let tasks = self
-            .parts
-            .iter()
-            .zip(cut(hkl, self.lengths()))
-            .zip(details)
-            .collect::<Vec<_>>();
-        parallel::for_each(
-            tasks,
-            self.workers,
-            |((part, mut hkl), ((mut d_spacing, mut multiplicity), mut absent))| {
-                let mut sorter = Sorter::default();
-                for (b, runs, count) in self.crystals(part) {
-                    let hkl = hkl.split_off_mut(..count).unwrap_or_default();
-                    let shape = Shape::new(&self.lattices[b], ball::radius(self.options.d_min), self.step(b));
-                    let d = sorter.sort(&shape, runs, hkl);
-                    let to = d_spacing.split_off_mut(..count).unwrap_or_default();
-                    for (to, d) in to.iter_mut().zip(d) {
-                        *to = T::from_f64(*d);
-                    }
-                    let multiplicity = multiplicity.split_off_mut(..count).unwrap_or_default();
-                    let absent = absent.split_off_mut(..count).unwrap_or_default();
-                    let group = self.groups.of(b);
-                    fill::multiplicities(self.options.unique, group, hkl, multiplicity);
-                    let none = group.filter(|_| !self.options.drop_absent);
-                    fill::absences(none, hkl, absent);
+    pub fn sorted<T: Real>(&self, hkl: &mut [[i32; 3]], d_spacing: &mut [T]) -> Result<()> {
+        self.check_length("hkl", hkl.len())?;
+        self.check_length("d_spacing", d_spacing.len())?;
+        let parts = cut(hkl, self.lengths()).into_iter().zip(cut(d_spacing, self.lengths()));
+        let tasks = self.parts.iter().zip(parts).collect::<Vec<_>>();
+        parallel::for_each(tasks, self.workers, |(part, (mut hkl, mut d_spacing))| {
+            let mut sorter = Sorter::default();
+            for (b, runs, count) in part.runs() {
+                let hkl = hkl.split_off_mut(..count).unwrap_or_default();
+                let shape = Shape::new(&self.lattices[b], ball::radius(self.options.d_min), self.step(b));
+                let d = sorter.sort(&shape, runs, hkl);
+                let to = d_spacing.split_off_mut(..count).unwrap_or_default();
+                for (to, d) in to.iter_mut().zip(d) {
+                    *to = T::from_f64(*d);
                 }
-            },
-        )
+            }
+        })
+    }
+
+    /// Write how many reflections of the full sphere each one stands for, and whether it is absent; `hkl` as [`scan`] or
+    /// [`sorted`] wrote them.
+    ///
+    /// # Errors
+    /// Lengths that do not fit.
+    ///
+    /// [`scan`]: Self::scan
+    /// [`sorted`]: Self::sorted
+    pub fn describe(&self, hkl: &[[i32; 3]], multiplicity: &mut [i32], absent: &mut [bool]) -> Result<()> {
+        self.check_length("hkl", hkl.len())?;
+        self.check_length("multiplicity", multiplicity.len())?;
+        self.check_length("absent", absent.len())?;
+        let parts = cut(multiplicity, self.lengths())
+            .into_iter()
+            .zip(cut(absent, self.lengths()));
+        let tasks = self.parts.iter().zip(parts).collect::<Vec<_>>();
+        parallel::for_each(tasks, self.workers, |(part, (mut multiplicity, mut absent))| {
+            for b in part.crystals.clone() {
+                let hkl = &hkl[self.offsets[b] as usize..self.offsets[b + 1] as usize];
+                let multiplicity = multiplicity.split_off_mut(..hkl.len()).unwrap_or_default();
+                let absent = absent.split_off_mut(..hkl.len()).unwrap_or_default();
+                let group = self.groups.of(b);
+                fill::multiplicities(self.options.unique, group, hkl, multiplicity);
+                fill::absences(group.filter(|_| !self.options.drop_absent), hkl, absent);
+            }
+        })
     }
 }
 

@@ -7,6 +7,9 @@
 // A loop gets the instructions of the function that it is inlined into: here that is not a hint.
 #![allow(clippy::inline_always)]
 
+use std::cmp::Reverse;
+use std::ops::Range;
+
 use super::ball::Run;
 use super::fill::Lengths;
 use crate::elementary::ROUND;
@@ -22,9 +25,11 @@ const MOST_BITS: u32 = 40;
 /// With fewer bits for bins the rule itself sorts.
 const FEWEST_BITS: u32 = 24;
 /// d of one bin that differ by more than this, or of different bins by little more than a tie, are looked at.
-const NOISE: f64 = 1e-12;
+const NOISE: f64 = 1e-13;
 /// Larger buckets are sorted by themselves.
 const FULL: u32 = 24;
+/// Rows that are looked at together.
+const BLOCK: usize = 32;
 /// 2^52: the low bits of its sum with a smaller number are that number, rounded to a whole one.
 const WHOLE: f64 = 4_503_599_627_370_496.0;
 
@@ -67,6 +72,9 @@ pub(super) struct Sorter {
     ends: Vec<u32>,
     sorted: Vec<u64>,
     d: Vec<f64>,
+    /// Doubtful pairs of each block of rows.
+    doubts: Vec<u32>,
+    windows: Vec<Range<usize>>,
     rows: Vec<(f64, [i32; 3])>,
 }
 
@@ -74,7 +82,6 @@ impl Sorter {
     /// Write the reflections of runs in order; returns their d.
     pub fn sort(&mut self, shape: &Shape, runs: &[Run], hkl: &mut [[i32; 3]]) -> &[f64] {
         let count = hkl.len();
-        self.d.clear();
         self.d.resize(count, 0.0);
         let low = shape.low_bits();
         if low + FEWEST_BITS > 64 {
@@ -93,7 +100,7 @@ impl Sorter {
             self.buckets.resize(count + LANES, 0);
             self.sorted.resize(count + LANES, 0);
         }
-        let buckets = 2 * count + 1;
+        let buckets = count + 1;
         dispatch(Keys {
             shape,
             runs,
@@ -129,9 +136,9 @@ impl Sorter {
         for &bucket in &self.buckets[..count] {
             self.ends[bucket as usize] += 1;
         }
-        let (mut end, mut fullest) = (0, 0);
+        let fullest = self.ends.iter().fold(0, |most, &size| most.max(size));
+        let mut end = 0;
         for place in &mut self.ends {
-            fullest = fullest.max(*place);
             end += *place;
             *place = end;
         }
@@ -163,43 +170,48 @@ impl Sorter {
     /// Sort by the rule where bins and ties are not the same.
     fn mend(&mut self, low: u32, hkl: &mut [[i32; 3]]) {
         let count = hkl.len();
-        // Rows of one bin whose neighbours differ by noise differ by at most count times that.
-        let apart = TIE_GAP + 2.0 * NOISE * count as f64;
-        let mut doubtful = 0u32;
-        dispatch(CountDoubtful {
+        let pairs = Pairs {
             keys: &self.sorted[..count],
             low,
             d: &self.d,
-            apart,
-            out: &mut doubtful,
+            // Rows of one bin whose neighbours differ by noise differ by at most count times that.
+            apart: TIE_GAP + 2.0 * NOISE * count as f64,
+        };
+        self.doubts.clear();
+        dispatch(FindDoubts {
+            pairs,
+            out: &mut self.doubts,
         });
-        if doubtful == 0 {
-            return;
-        }
-        let is_boundary = |keys: &[u64], d: &[f64], i: usize| (keys[i] ^ keys[i - 1]) >> low != 0 && d[i - 1] - d[i] > apart;
-        let mut start = 0;
-        let mut doubts = false;
-        for i in 1..=count {
-            if i == count || is_boundary(&self.sorted, &self.d, i) {
-                if doubts {
-                    self.by_rule(start..i, hkl);
+        let mut windows = std::mem::take(&mut self.windows);
+        windows.clear();
+        let mut end = 0;
+        for (block, _) in self.doubts.iter().enumerate().filter(|(_, doubts)| **doubts > 0) {
+            for i in block * BLOCK..((block + 1) * BLOCK).min(count - 1) {
+                if i < end || pairs.is_doubtful(i) == 0 {
+                    continue;
                 }
-                (start, doubts) = (i, false);
-            } else {
-                doubts |= is_doubtful(self.sorted[i - 1], self.sorted[i], low, self.d[i - 1] - self.d[i], apart) != 0;
+                let start = (end..i).rev().find(|&j| pairs.is_boundary(j)).map_or(end, |j| j + 1);
+                end = (i + 1..count - 1)
+                    .find(|&j| pairs.is_boundary(j))
+                    .map_or(count, |j| j + 1);
+                windows.push(start..end);
             }
         }
+        for window in windows.drain(..) {
+            self.by_rule(window, hkl);
+        }
+        self.windows = windows;
     }
 
     /// The rule itself, for some rows.
-    fn by_rule(&mut self, range: std::ops::Range<usize>, hkl: &mut [[i32; 3]]) {
+    fn by_rule(&mut self, range: Range<usize>, hkl: &mut [[i32; 3]]) {
         let (d, hkl) = (&mut self.d[range.clone()], &mut hkl[range]);
         let rows = &mut self.rows;
         rows.clear();
         rows.extend(d.iter().copied().zip(hkl.iter().copied()));
         rows.sort_unstable_by(|p, q| q.0.total_cmp(&p.0));
         for tie in rows.chunk_by_mut(|p, q| p.0 - q.0 <= TIE_GAP) {
-            tie.sort_unstable_by(|p, q| q.1.cmp(&p.1));
+            tie.sort_unstable_by_key(|row| Reverse(row.1));
         }
         for ((d, hkl), row) in d.iter_mut().zip(hkl).zip(rows) {
             (*d, *hkl) = *row;
@@ -207,31 +219,55 @@ impl Sorter {
     }
 }
 
-/// Whether two rows that follow each other need the rule: not for noise in one bin, nor for more than a tie between two.
-#[inline(always)]
-fn is_doubtful(a: u64, b: u64, low: u32, gap: f64, apart: f64) -> u32 {
-    let is_one = (a ^ b) >> low == 0;
-    let is_noise = gap.abs() <= NOISE;
-    let is_apart = gap > apart;
-    u32::from(!((is_one & is_noise) | (!is_one & is_apart)))
-}
-
-struct CountDoubtful<'a> {
+/// Rows i and i + 1.
+#[derive(Clone, Copy)]
+struct Pairs<'a> {
     keys: &'a [u64],
     low: u32,
     d: &'a [f64],
     apart: f64,
-    out: &'a mut u32,
 }
 
-impl Kernel for CountDoubtful<'_> {
+impl Pairs<'_> {
+    #[inline(always)]
+    fn look(&self, a: u64, b: u64, gap: f64) -> (bool, bool) {
+        let is_one = (a ^ b) >> self.low == 0;
+        (is_one & (gap.abs() <= NOISE), !is_one & (gap > self.apart))
+    }
+
+    /// Whether the bins say what the rule says: rows from different bins and farther from each other than a tie.
+    fn is_boundary(&self, i: usize) -> bool {
+        self.look(self.keys[i], self.keys[i + 1], self.d[i] - self.d[i + 1]).1
+    }
+
+    /// Neither a boundary nor noise in one bin: 1, else 0.
+    fn is_doubtful(&self, i: usize) -> u32 {
+        let (is_noise, is_boundary) = self.look(self.keys[i], self.keys[i + 1], self.d[i] - self.d[i + 1]);
+        u32::from(!(is_noise | is_boundary))
+    }
+}
+
+/// Counts the doubtful pairs of each block.
+struct FindDoubts<'a> {
+    pairs: Pairs<'a>,
+    out: &'a mut Vec<u32>,
+}
+
+impl Kernel for FindDoubts<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        let count = self.keys.len().saturating_sub(1);
-        let pairs = self.keys[..count].iter().zip(&self.keys[self.keys.len() - count..]);
-        let gaps = self.d[..count].iter().zip(&self.d[self.d.len() - count..]);
-        for ((&a, &b), (&p, &q)) in pairs.zip(gaps) {
-            *self.out += is_doubtful(a, b, self.low, p - q, self.apart);
+        let Pairs { keys, d, .. } = self.pairs;
+        let (Some(next_keys), Some(next_d)) = (keys.get(1..), d.get(1..)) else {
+            return;
+        };
+        let blocks = keys.chunks(BLOCK).zip(next_keys.chunks(BLOCK));
+        for ((a, b), (p, q)) in blocks.zip(d.chunks(BLOCK).zip(next_d.chunks(BLOCK))) {
+            let mut doubts = 0;
+            for ((&a, &b), (&p, &q)) in a.iter().zip(b).zip(p.iter().zip(q)) {
+                let (is_noise, is_boundary) = self.pairs.look(a, b, p - q);
+                doubts += u32::from(!(is_noise | is_boundary));
+            }
+            self.out.push(doubts);
         }
     }
 }
@@ -259,35 +295,44 @@ impl Kernel for Keys<'_> {
         let low = self.shape.low_bits();
         let per_square = 1.0 / square;
         let stride = f64::from(*step) * frame[2][2];
+        let strides: [f64; LANES] = std::array::from_fn(|i| i as f64 * stride);
+        let steps: [u64; LANES] = std::array::from_fn(|i| i as u64 * *step as u64);
+        let (block_stride, block_step) = (LANES as f64 * stride, LANES as u64 * *step as u64);
         let mut at = 0;
         for run in self.runs {
             let (h, k) = (f64::from(run.h), f64::from(run.k));
             let x = h * frame[0][0];
             let y = M::madd(k, frame[1][1], h * frame[0][1]);
-            let rest = M::madd(y, y, x * x);
-            let start = M::madd(f64::from(run.l), frame[2][2], M::madd(k, frame[1][2], h * frame[0][2]));
+            let rest = M::madd(y, y, x * x) * per_square;
+            let mut start = M::madd(f64::from(run.l), frame[2][2], M::madd(k, frame[1][2], h * frame[0][2]));
             let indices = [i64::from(run.h), i64::from(run.k), i64::from(run.l)];
             let [code_h, code_k, code_l] = [0, 1, 2].map(|axis| (largest[axis] - indices[axis]) as u64);
-            let code = (((code_h << bits[1]) | code_k) << bits[2]) | code_l;
-            let count = run.count as usize;
-            for done in (0..count).step_by(LANES) {
+            let mut code = (((code_h << bits[1]) | code_k) << bits[2]) | code_l;
+            let end = at + run.count as usize;
+            while at < end {
                 let (Some(keys), Some(places)) = (
-                    self.keys[at + done..].first_chunk_mut::<LANES>(),
-                    self.places[at + done..].first_chunk_mut::<LANES>(),
+                    self.keys.get_mut(at..).and_then(|keys| keys.first_chunk_mut::<LANES>()),
+                    self.places
+                        .get_mut(at..)
+                        .and_then(|places| places.first_chunk_mut::<LANES>()),
                 ) else {
-                    break;
+                    return;
                 };
                 for i in 0..LANES {
-                    let z = M::madd((done + i) as f64, stride, start);
-                    let part = (M::madd(z, z, rest) * per_square).min(1.0);
+                    let z = start + strides[i];
+                    let part = M::madd(z * per_square, z, rest);
+                    let part = if part < 1.0 { part } else { 1.0 };
                     // Near the growth of a ball's volume, and never falling.
-                    let place = part * (0.41 + 0.59 * part) * self.buckets;
+                    let place = part * M::madd(part, 0.59 * self.buckets, 0.41 * self.buckets);
                     places[i] = (place + ROUND).to_bits() as u32;
-                    let bin = (part * self.bins + WHOLE).to_bits() << low;
-                    keys[i] = bin | code.wrapping_sub(((done + i) as u64).wrapping_mul(*step as u64));
+                    let bin = M::madd(part, self.bins, WHOLE).to_bits() << low;
+                    keys[i] = bin | code.wrapping_sub(steps[i]);
                 }
+                start += block_stride;
+                code = code.wrapping_sub(block_step);
+                at += LANES;
             }
-            at += count;
+            at = end;
         }
     }
 }
@@ -312,5 +357,54 @@ impl Kernel for Decode<'_> {
                 (l - (key & mask[2]) as i64) as i32,
             ];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ball;
+    use super::*;
+
+    fn check(lattice: &Lattice, d_min: f64) {
+        let mut runs = Vec::new();
+        let count = ball::add_runs(lattice, d_min, true, u64::MAX, &mut runs) as usize;
+        let shape = Shape::new(lattice, ball::radius(d_min), 1);
+        let mut hkl = vec![[0; 3]; count];
+        let mut sorter = Sorter::default();
+        let d = sorter.sort(&shape, &runs, &mut hkl).to_vec();
+        let mut rows: Vec<(f64, [i32; 3])> = d.iter().copied().zip(hkl.iter().copied()).collect();
+        rows.sort_by(|p, q| q.0.total_cmp(&p.0));
+        for tie in rows.chunk_by_mut(|p, q| p.0 - q.0 <= TIE_GAP) {
+            tie.sort_by_key(|row| Reverse(row.1));
+        }
+        assert!(rows.iter().map(|row| row.1).eq(hkl.iter().copied()));
+        let mut found = hkl;
+        found.sort_unstable();
+        let scan = runs
+            .iter()
+            .flat_map(|run| (0..run.count as i32).map(|i| [run.h, run.k, run.l + i]));
+        assert!(scan.eq(found));
+    }
+
+    #[test]
+    fn the_rule_holds_for_shells_that_are_nearly_one() {
+        for split in [0.0, 1e-14, 1e-11, 1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 1e-6] {
+            let [a, b] = [4.2 * (1.0 + split), 4.2 * (1.0 - 0.7 * split)];
+            check(&Lattice::from_parameters(4.2, a, b, 90.0, 90.0, 90.0).unwrap(), 0.6);
+            let angle = 60.0 + split.to_degrees();
+            check(&Lattice::from_parameters(a, b, 4.2, angle, 60.0, 60.0).unwrap(), 0.6);
+        }
+    }
+
+    #[test]
+    fn long_and_skewed_cells() {
+        check(
+            &Lattice::new([[900.0, 0.0, 0.0], [0.0, 1.1, 0.0], [0.0, 0.0, 1.3]]).unwrap(),
+            0.9,
+        );
+        // Indices that leave too few bits for bins.
+        let skewed = Lattice::new([[9000.0, 0.0, 0.0], [9000.0, 1.2, 0.0], [9000.0, 0.0, 1.3]]).unwrap();
+        assert!(Shape::new(&skewed, 1.0, 1).low_bits() + FEWEST_BITS > 64);
+        check(&skewed, 1.0);
     }
 }

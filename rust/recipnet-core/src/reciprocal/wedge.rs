@@ -82,10 +82,18 @@ impl Wedge {
                 let end = -rest / z;
                 let is_zero = rest + z * end == 0;
                 if z > 0 {
-                    let is_in = if is_zero { rest_holds(facet, c, [h, k, end]) } else { -rest < 0 };
+                    let is_in = if is_zero {
+                        rest_holds(facet, c, [h, k, end])
+                    } else {
+                        -rest < 0
+                    };
                     from = from.max(end + i64::from(!is_in));
                 } else {
-                    let is_in = if is_zero { rest_holds(facet, c, [h, k, end]) } else { rest > 0 };
+                    let is_in = if is_zero {
+                        rest_holds(facet, c, [h, k, end])
+                    } else {
+                        rest > 0
+                    };
                     to = to.min(end - i64::from(!is_in));
                 }
                 break;
@@ -186,9 +194,8 @@ impl Cone {
     fn set_edges(&mut self, normals: &[Wide]) {
         let count = self.facets.len();
         self.between.clear();
-        self.between.extend(
-            (0..count).map(|i| cross(&normals[self.facets[i]], &normals[self.facets[(i + 1) % count]])),
-        );
+        self.between
+            .extend((0..count).map(|i| cross(&normals[self.facets[i]], &normals[self.facets[(i + 1) % count]])));
     }
 
     /// Take a half-space away.
@@ -215,5 +222,95 @@ impl Cone {
 
     fn edges(&self) -> impl Iterator<Item = Wide> {
         self.between.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::group::image;
+    use super::*;
+
+    /// All products of some rotations.
+    fn group(generators: &[Rotation]) -> Vec<Rotation> {
+        let mut out = vec![IDENTITY];
+        let mut next = 0;
+        while next < out.len() {
+            for w in generators {
+                let product = out[next].map(|row| image(row, w));
+                let negative = product.map(|row| row.map(|x| -x));
+                if !out.contains(&product) && !out.contains(&negative) {
+                    out.push(product);
+                }
+            }
+            next += 1;
+        }
+        out
+    }
+
+    fn check(rotations: &[Rotation], size: i32) -> usize {
+        let wedge = Wedge::new(rotations);
+        for h in 0..=size {
+            for k in -size..=size {
+                let line = (if (h, k) > (0, 0) { -size } else { 1 }, size);
+                let found = wedge.clip(h, k, line);
+                for l in line.0..=line.1 {
+                    let is_largest = rotations.iter().all(|w| {
+                        let other = image([h, k, l], w);
+                        other <= [h, k, l] && other.map(|x| -x) <= [h, k, l]
+                    });
+                    let is_in = found.is_some_and(|(from, to)| from <= l && l <= to);
+                    // Half of the sphere is enumerated: the rest of the line (0, k, *) with k < 0 is not asked for.
+                    if (h, k) >= (0, 0) {
+                        assert_eq!(is_in, is_largest, "{h} {k} {l}");
+                    }
+                }
+            }
+        }
+        wedge.facets.len()
+    }
+
+    const DIAGONAL: Rotation = [[0, 1, 0], [0, 0, 1], [1, 0, 0]];
+    const TWO_Z: Rotation = [[-1, 0, 0], [0, -1, 0], [0, 0, 1]];
+    const TWO_X: Rotation = [[1, 0, 0], [0, -1, 0], [0, 0, -1]];
+    const FOUR_Z: Rotation = [[0, -1, 0], [1, 0, 0], [0, 0, 1]];
+    const SIX_Z: Rotation = [[1, -1, 0], [1, 0, 0], [0, 0, 1]];
+    const TWO_HEXAGONAL: Rotation = [[0, 1, 0], [1, 0, 0], [0, 0, -1]];
+
+    #[test]
+    fn the_largest_of_each_orbit_is_in_the_cone() {
+        let classes: [&[Rotation]; 11] = [
+            &[],
+            &[TWO_Z],
+            &[TWO_X],
+            &[TWO_Z, TWO_X],
+            &[FOUR_Z],
+            &[FOUR_Z, TWO_X],
+            &[DIAGONAL],
+            &[SIX_Z],
+            &[SIX_Z, TWO_HEXAGONAL],
+            &[DIAGONAL, TWO_Z],
+            &[DIAGONAL, FOUR_Z],
+        ];
+        for generators in classes {
+            let rotations = group(generators);
+            let facets = check(&rotations, 7);
+            assert!(rotations.len() <= 2 || facets <= 4, "{generators:?}");
+        }
+    }
+
+    #[test]
+    fn odd_axes_too() {
+        // P^-1 W P with determinant 1: entries up to 2, and some beyond what is reduced.
+        for p in [[[1, 1, 0], [0, 1, 0], [-1, 0, 1]], [[1, 5, 0], [0, 1, -3], [0, 0, 1]]] {
+            let inverse = crate::math::unimodular_inverse(&p).map(|row| row.map(|x| x as i32));
+            let p = p.map(|row| row.map(|x| x as i32));
+            for generators in [vec![FOUR_Z, TWO_X], vec![DIAGONAL, FOUR_Z], vec![SIX_Z]] {
+                let moved: Vec<Rotation> = generators
+                    .iter()
+                    .map(|w| inverse.map(|row| image(image(row, w), &p)))
+                    .collect();
+                check(&group(&moved), 8);
+            }
+        }
     }
 }
