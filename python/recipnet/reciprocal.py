@@ -187,7 +187,9 @@ def reflections(
         keep = _is_primitive(crystals, hkl, offsets, workers)
         kept = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(keep, dtype=np.int64)])
         hkl, offsets = hkl[keep], kept[offsets]
-        details = None if details is None else tuple(array[keep] for array in details)
+        if details is not None:
+            spacing, multiplicity, absent = details
+            details = spacing[keep], multiplicity[keep], absent[keep]
     recipe = (lattices.copy() if sequence == "scan" else lattices, kind, group, workers, single)
     return Reflections._make(hkl, offsets, recipe, details)
 
