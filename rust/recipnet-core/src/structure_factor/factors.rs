@@ -3,17 +3,17 @@
 use std::ops::Range;
 
 use super::grid::Grid;
-use super::ragged::Ragged;
-use super::rows::{LANES, Place, Rows};
+use super::ragged::{check_indices, check_offsets_of};
+use super::rows::{Place, Rows};
 use super::scatterers::{Displacement, Grouped, Kind, Scatterers};
-use super::separable::{self, Sums};
+use super::separable::{self, Complex};
 use super::shells::{Shells, Smear};
 use crate::error::{ArgumentError, Error, Result};
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::parallel;
 
-/// Sums of a slab of lines that are held at a time, in blocks.
-const SLAB: usize = 1 << 12;
+/// Sums of a slab of lines that are held at a time.
+const SLAB: usize = 1 << 15;
 /// Kinds of atoms whose sums are held at a time.
 const KINDS: usize = 64;
 /// Kinds whose parts are added to a reflection at a time.
@@ -48,15 +48,29 @@ pub fn structure_factors(
     threads: Option<usize>,
 ) -> Result<Vec<[f64; 2]>> {
     atoms.check()?;
-    let batch = Ragged::new(atoms.frac, hkl, atoms.offsets, hkl_offsets)?;
-    let nanos: Vec<f64> = batch
-        .parts()
-        .map(|part| {
-            let (atoms, reflections) = (part.atoms.len() as f64, part.reflections.len() as f64);
+    check_offsets_of("hkl_offsets", hkl_offsets, atoms.lattices.len(), hkl.len())?;
+    let nanos: Vec<f64> = atoms
+        .offsets
+        .windows(2)
+        .zip(hkl_offsets.windows(2))
+        .map(|(atoms, reflections)| {
+            let (atoms, reflections) = ((atoms[1] - atoms[0]) as f64, (reflections[1] - reflections[0]) as f64);
             CRYSTAL + reflections * (TERM * atoms + FACTOR * atoms.min(8.0))
         })
         .collect();
+    let reflections = |b: usize| hkl_offsets[b] as usize..hkl_offsets[b + 1] as usize;
     let workers = parallel::workers(threads, nanos.iter().sum())?;
+    if workers == 1 {
+        // Crystal by crystal, so that what is cleared is still near when it is written.
+        let mut out = Vec::with_capacity(hkl.len());
+        let mut workspace = Workspace::default();
+        for b in 0..nanos.len() {
+            let own = reflections(b);
+            out.resize(own.end, [0.0; 2]);
+            workspace.crystal(atoms, b, (hkl, own.clone()), (error, 1), &mut out[own])?;
+        }
+        return Ok(out);
+    }
     let mut out = vec![[0.0; 2]; hkl.len()];
     // Small crystals in stretches worth some ten microseconds, large ones alone and with threads inside.
     let mut rest = out.as_mut_slice();
@@ -67,8 +81,8 @@ pub fn structure_factors(
         let begin = b;
         let mut sum = nanos[b];
         b += 1;
-        let alone = workers > 1 && sum > LARGE;
-        while !alone && b < nanos.len() && nanos[b] <= LARGE && (workers == 1 || sum < 50_000.0) {
+        let alone = sum > LARGE;
+        while !alone && b < nanos.len() && nanos[b] <= LARGE && sum < 50_000.0 {
             sum += nanos[b];
             b += 1;
         }
@@ -80,10 +94,9 @@ pub fn structure_factors(
             stretches.push((begin..b, own));
         }
     }
-    let reflections = |b: usize| hkl_offsets[b] as usize..hkl_offsets[b + 1] as usize;
     let failed = std::sync::Mutex::new(Vec::new());
-    let work = |workspace: &mut Workspace, b: usize, workers: usize, out: &mut [[f64; 2]]| {
-        if let Err(error) = workspace.crystal(atoms, b, &hkl[reflections(b)], (error, workers), out) {
+    let work = |workspace: &mut Workspace, b: usize, workers: usize, out: &mut [Complex]| {
+        if let Err(error) = workspace.crystal(atoms, b, (hkl, reflections(b)), (error, workers), out) {
             failed
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -115,7 +128,7 @@ struct Workspace {
     rows: Rows,
     shells: Shells,
     scratch: separable::Scratch,
-    sums: Vec<Sums>,
+    sums: Vec<Complex>,
 }
 
 impl Workspace {
@@ -123,10 +136,12 @@ impl Workspace {
         &mut self,
         atoms: &Scatterers,
         b: usize,
-        hkl: &[[i32; 3]],
+        (hkl, own): (&[[i32; 3]], Range<usize>),
         (error, workers): (f64, usize),
-        out: &mut [[f64; 2]],
+        out: &mut [Complex],
     ) -> Result<()> {
+        let (first, hkl) = (own.start, &hkl[own]);
+        check_indices(hkl, first)?;
         self.grouped.set(atoms, b);
         let each = self
             .grouped
@@ -134,7 +149,7 @@ impl Workspace {
             .iter()
             .any(|kind| matches!(kind.displacement, Displacement::Anisotropic(_)));
         self.shells.set(hkl, atoms.lattices[b].reciprocal(), each);
-        let largest = self.shells.square.iter().copied().fold(0.0, f64::max).sqrt();
+        let largest = self.shells.largest.sqrt();
         if largest > atoms.max_stol * (1.0 + 1e-9) {
             return Err(Error::Argument(ArgumentError {
                 name: "reflections",
@@ -159,7 +174,7 @@ impl Workspace {
         }
         self.rows.set(hkl, &atoms.lattices[b], largest);
         let kinds = self.grouped.kinds.len().clamp(1, KINDS);
-        let slabs = self.rows.slabs((SLAB / kinds).max(64));
+        let slabs = self.rows.slabs((SLAB / kinds).max(512));
         if slabs.len() <= 1 {
             let job = Job {
                 atoms,
@@ -176,8 +191,8 @@ impl Workspace {
         // Reflections slab by slab, each slab's in their order.
         let bases: Vec<u32> = slabs.iter().map(|slab| self.rows.lines[slab.start].base).collect();
         let slab_of = |i: usize| {
-            let block = self.rows.places[i].block();
-            bases.partition_point(|&base| base as usize <= block) - 1
+            let slot = self.rows.places[i].slot();
+            bases.partition_point(|&base| base as usize <= slot) - 1
         };
         let mut ends = vec![0usize; slabs.len() + 1];
         for i in 0..hkl.len() {
@@ -248,6 +263,9 @@ enum Members<'a> {
     Some(&'a [u32]),
 }
 
+/// What a sum is multiplied with where the mate is stored.
+const SIGNS: [Complex; 2] = [[1.0, 1.0], [1.0, -1.0]];
+
 /// One crystal, as its tasks see it.
 struct Job<'a> {
     atoms: &'a Scatterers<'a>,
@@ -259,11 +277,11 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// All structure factors by a grid for each kind.
-    fn by_grid(&self, grid: &Grid, workers: usize, out: &mut [[f64; 2]]) -> Result<()> {
-        let size = self.hkl.len().div_ceil(LANES);
+    fn by_grid(&self, grid: &Grid, workers: usize, out: &mut [Complex]) -> Result<()> {
+        let size = self.hkl.len();
         let mut sums = Vec::new();
-        for (kinds, ranges) in self.kinds(TOGETHER) {
-            sums.resize(size * kinds.len(), [[0.0; LANES]; 2]);
+        for (number, (kinds, ranges)) in self.kinds(TOGETHER).enumerate() {
+            sums.resize(size * kinds.len(), [0.0; 2]);
             for (range, sums) in ranges.iter().zip(sums.chunks_mut(size)) {
                 let atoms = (
                     &self.grouped.frac[range.clone()],
@@ -271,7 +289,7 @@ impl Job<'_> {
                 );
                 grid.sums(atoms, self.hkl, workers, sums)?;
             }
-            self.add_all(kinds, 0, &sums, &Members::All, out);
+            self.add_all((kinds, number == 0), 0, &sums, &Members::All, out);
         }
         Ok(())
     }
@@ -284,12 +302,19 @@ impl Job<'_> {
     }
 
     /// Add the part of up to [`TOGETHER`] kinds to each reflection.
-    fn add_all(&self, kinds: &[Kind], first: u32, sums: &[Sums], members: &Members, out: &mut [[f64; 2]]) {
+    fn add_all(
+        &self,
+        (kinds, fresh): (&[Kind], bool),
+        first: u32,
+        sums: &[Complex],
+        members: &Members,
+        out: &mut [Complex],
+    ) {
         match kinds.len() {
-            1 => self.add::<1>(kinds, first, sums, members, out),
-            2 => self.add::<2>(kinds, first, sums, members, out),
-            3 => self.add::<3>(kinds, first, sums, members, out),
-            _ => self.add::<TOGETHER>(kinds, first, sums, members, out),
+            1 => self.add::<1>((kinds, fresh), first, sums, members, out),
+            2 => self.add::<2>((kinds, fresh), first, sums, members, out),
+            3 => self.add::<3>((kinds, fresh), first, sums, members, out),
+            _ => self.add::<TOGETHER>((kinds, fresh), first, sums, members, out),
         }
     }
 
@@ -299,141 +324,168 @@ impl Job<'_> {
         slab: Range<usize>,
         members: &Members,
         scratch: &mut separable::Scratch,
-        sums: &mut Vec<Sums>,
-        out: &mut [[f64; 2]],
+        sums: &mut Vec<Complex>,
+        out: &mut [Complex],
     ) {
         let rows = &self.rows.lines[slab];
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             return;
         };
-        let size = (last.base + 2 * last.vectors - first.base) as usize;
+        let size = (last.end() - first.base) as usize;
+        let mut fresh = true;
         for (kinds, ranges) in self.kinds(KINDS) {
-            sums.resize(sums.len().max(size * kinds.len()), [[0.0; LANES]; 2]);
+            if sums.len() < size * kinds.len() {
+                sums.resize(size * kinds.len(), [0.0; 2]);
+            }
             let sums = &mut sums[..size * kinds.len()];
             let atoms = (self.grouped.frac.as_slice(), self.grouped.amplitudes.as_slice());
             separable::sums(rows, self.rows.axis, atoms, ranges, scratch, sums);
             for (kinds, sums) in kinds.chunks(TOGETHER).zip(sums.chunks(TOGETHER * size)) {
-                self.add_all(kinds, first.base, sums, members, out);
+                self.add_all((kinds, fresh), first.base, sums, members, out);
+                fresh = false;
             }
         }
     }
 
-    /// Add the part of K kinds to each reflection.
-    fn add<const K: usize>(&self, kinds: &[Kind], first: u32, sums: &[Sums], members: &Members, out: &mut [[f64; 2]]) {
-        let (mut weights, mut smear) = (vec![[0.0; K]; self.shells.square.len()], Vec::new());
-        let mut rotated = Vec::new();
+    /// Add the part of K kinds to each reflection; `fresh`: nothing is there yet.
+    fn add<const K: usize>(
+        &self,
+        (kinds, fresh): (&[Kind], bool),
+        first: u32,
+        sums: &[Complex],
+        members: &Members,
+        out: &mut [Complex],
+    ) {
+        // Where an atom is not displaced, its weights are those of its species.
+        let mut smeared: [Option<Vec<f64>>; K] = [const { None }; K];
+        let mut turned: [Option<Vec<f64>>; K] = [const { None }; K];
+        let shells = self.shells.square.len();
         for (k, kind) in kinds.iter().enumerate() {
-            let values = self.shells.of_species(kind.species);
-            for (to, value) in weights.iter_mut().zip(values) {
-                to[k] = *value;
-            }
-            let [_, imaginary] = self.atoms.species[kind.species as usize].dispersion;
-            if imaginary != 0.0 {
-                rotated.resize(weights.len(), [0.0; K]);
-                for to in &mut rotated {
-                    to[k] = imaginary;
-                }
-            }
             if kind.displacement != Displacement::None {
+                let mut smear = Vec::new();
                 dispatch(Smear {
                     displacement: kind.displacement,
                     square: &self.shells.square,
                     hkl: self.hkl,
                     out: &mut smear,
                 });
-                for to in [&mut weights, &mut rotated] {
-                    for (to, t) in to.iter_mut().zip(&smear) {
-                        to[k] *= t;
-                    }
+                smeared[k] = Some(smear);
+            }
+            let [_, imaginary] = self.atoms.species[kind.species as usize].dispersion;
+            if imaginary != 0.0 {
+                turned[k] = Some(match &smeared[k] {
+                    None => vec![imaginary; shells],
+                    Some(smear) => smear.iter().map(|t| imaginary * t).collect(),
+                });
+            }
+            if let Some(smear) = &mut smeared[k] {
+                for (to, f) in smear.iter_mut().zip(self.shells.of_species(kind.species)) {
+                    *to *= f;
                 }
             }
+        }
+        let mut weights: [&[f64]; K] = [&[]; K];
+        for ((to, kind), own) in weights.iter_mut().zip(kinds).zip(&smeared) {
+            *to = own.as_deref().unwrap_or_else(|| self.shells.of_species(kind.species));
         }
         let all = Combine {
             places: &self.rows.places,
             shells: &self.shells.of,
             first: first as usize,
             sums,
-            weights: &weights,
-            rotated: &rotated,
+            weights,
             members,
+            turn: false,
+            fresh,
             out,
         };
-        dispatch(all);
+        dispatch(Combine {
+            out: &mut *all.out,
+            ..all
+        });
+        if turned.iter().any(Option::is_some) {
+            let none = vec![0.0; shells];
+            let weights = turned.each_ref().map(|own| own.as_deref().unwrap_or(&none));
+            dispatch(Combine {
+                weights,
+                turn: true,
+                fresh: false,
+                ..all
+            });
+        }
     }
 }
 
-/// Adds `weights` times the sums of K kinds, and i times `rotated` times them if there is any.
+/// Adds `weights` times the sums of K kinds, or i times that.
 struct Combine<'a, const K: usize> {
     places: &'a [Place],
     shells: &'a [u32],
     first: usize,
-    sums: &'a [Sums],
-    weights: &'a [[f64; K]],
-    rotated: &'a [[f64; K]],
+    sums: &'a [Complex],
+    weights: [&'a [f64]; K],
     members: &'a Members<'a>,
-    out: &'a mut [[f64; 2]],
+    turn: bool,
+    fresh: bool,
+    out: &'a mut [Complex],
 }
 
 impl<const K: usize> Kernel for Combine<'_, K> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        let size = self.sums.len() / K;
-        let mut kinds: [&[Sums]; K] = [&[]; K];
-        for (kind, sums) in kinds.iter_mut().zip(self.sums.chunks_exact(size)) {
-            *kind = &sums[..size];
+        match (self.turn, self.fresh) {
+            (true, _) => self.all::<M>(|sum, to| *to = [to[0] - sum[1], to[1] + sum[0]]),
+            (false, true) => self.all::<M>(|sum, to| *to = sum),
+            (false, false) => self.all::<M>(|sum, to| *to = [to[0] + sum[0], to[1] + sum[1]]),
         }
-        let one = Added {
-            kinds,
-            first: self.first,
-            weights: self.weights,
-            rotated: self.rotated,
-        };
+    }
+}
+
+impl<const K: usize> Combine<'_, K> {
+    #[inline(always)]
+    fn all<M: Machine>(self, put: impl Fn(Complex, &mut Complex)) {
+        let size = self.sums.len() / K;
+        let mut sums: [&[Complex]; K] = [&[]; K];
+        for (own, all) in sums.iter_mut().zip(self.sums.chunks_exact(size)) {
+            *own = &all[..size];
+        }
+        let mut weights = self.weights;
+        for own in &mut weights {
+            *own = &own[..self.weights[0].len()];
+        }
         match self.members {
             Members::All => {
-                let places = self.places.iter().zip(self.shells);
-                for ((&place, &shell), to) in places.zip(self.out) {
-                    one.to::<M>(place, shell, to);
+                for ((&place, &shell), to) in self.places.iter().zip(self.shells).zip(self.out) {
+                    put(product::<M, K>(&weights, &sums, self.first, place, shell), to);
                 }
             }
             Members::Some(list) => {
                 for (&i, to) in list.iter().zip(self.out) {
-                    one.to::<M>(self.places[i as usize], self.shells[i as usize], to);
+                    let (place, shell) = (self.places[i as usize], self.shells[i as usize]);
+                    put(product::<M, K>(&weights, &sums, self.first, place, shell), to);
                 }
             }
         }
     }
 }
 
-/// What is added to one reflection.
-struct Added<'a, const K: usize> {
-    kinds: [&'a [Sums]; K],
+/// The sum of K kinds at one reflection.
+#[inline(always)]
+fn product<M: Machine, const K: usize>(
+    weights: &[&[f64]; K],
+    sums: &[&[Complex]; K],
     first: usize,
-    weights: &'a [[f64; K]],
-    rotated: &'a [[f64; K]],
-}
-
-impl<const K: usize> Added<'_, K> {
-    #[inline(always)]
-    fn product<M: Machine>(&self, weights: &[f64; K], place: Place) -> (f64, f64) {
-        let (block, lane) = (place.block() - self.first, place.lane());
-        let (mut re, mut im) = (0.0, 0.0);
-        for k in 0..K {
-            let sums = &self.kinds[k][block];
-            re = M::madd(weights[k], sums[0][lane], re);
-            im = M::madd(weights[k], sums[1][lane], im);
-        }
-        (re, f64::from_bits(im.to_bits() ^ place.conjugate()))
-    }
-
-    #[inline(always)]
-    fn to<M: Machine>(&self, place: Place, shell: u32, to: &mut [f64; 2]) {
-        let (re, im) = self.product::<M>(&self.weights[shell as usize], place);
-        to[0] += re;
-        to[1] += im;
-        if let Some(weights) = self.rotated.get(shell as usize) {
-            let (re, im) = self.product::<M>(weights, place);
-            to[0] -= im;
-            to[1] += re;
+    place: Place,
+    shell: u32,
+) -> Complex {
+    let slot = place.slot() - first;
+    // Pairs, so that both parts are one vector.
+    let mut sum = [0.0; 2];
+    for k in 0..K {
+        let (weight, own) = (weights[k][shell as usize], &sums[k][slot]);
+        for part in 0..2 {
+            sum[part] = M::madd(weight, own[part], sum[part]);
         }
     }
+    let sign = &SIGNS[usize::from(place.is_mate())];
+    [sum[0] * sign[0], sum[1] * sign[1]]
 }

@@ -12,7 +12,6 @@ use realfft::num_complex::Complex;
 use rustfft::FftPlanner;
 
 use super::rows::LANES;
-use super::separable::Sums;
 use crate::elementary::exp;
 use crate::error::Result;
 use crate::machine::{Kernel, Machine, dispatch};
@@ -83,32 +82,29 @@ impl Grid {
         8.0 * points + atoms as f64 * (100.0 + 0.6 * (self.width * self.width * WIDEST) as f64)
     }
 
-    /// Sums over some atoms for each reflection, in blocks.
+    /// Sums over some atoms for each reflection.
     pub fn sums(
         &self,
         (frac, amplitudes): (&[Vec3], &[f64]),
         hkl: &[[i32; 3]],
         workers: usize,
-        out: &mut [Sums],
+        out: &mut [[f64; 2]],
     ) -> Result<()> {
         let spread = self.spread(frac, amplitudes, workers)?;
         let transformed = self.transform(spread, workers)?;
         let correction = [0, 1, 2].map(|axis| self.correction(axis));
         let [r0, r1, _] = self.reach;
         let (columns, rows) = (2 * r0 + 1, 2 * r1 + 1);
-        for (block, hkl) in out.iter_mut().zip(hkl.chunks(LANES)) {
-            for (lane, h) in hkl.iter().enumerate() {
-                let sign = if h[2] < 0 { -1 } else { 1 };
-                let [i, j, k] = h.map(|index| sign * index);
-                let at = (k as usize * rows + (j + r1 as i32) as usize) * columns + (i + r0 as i32) as usize;
-                let scale = (0..3)
-                    .map(|axis| correction[axis][h[axis].unsigned_abs() as usize])
-                    .product::<f64>();
-                let value = transformed[at];
-                block[0][lane] = value.re * scale;
-                // The transform has the other sign, and so has the mate of h.
-                block[1][lane] = -f64::from(sign) * value.im * scale;
-            }
+        for (to, h) in out.iter_mut().zip(hkl) {
+            let sign = if h[2] < 0 { -1 } else { 1 };
+            let [i, j, k] = h.map(|index| sign * index);
+            let at = (k as usize * rows + (j + r1 as i32) as usize) * columns + (i + r0 as i32) as usize;
+            let scale = (0..3)
+                .map(|axis| correction[axis][h[axis].unsigned_abs() as usize])
+                .product::<f64>();
+            let value = transformed[at];
+            // The transform has the other sign, and so has the mate of h.
+            *to = [value.re * scale, -f64::from(sign) * value.im * scale];
         }
         Ok(())
     }
@@ -360,7 +356,7 @@ mod tests {
         ];
         for error in [1e-5, 1e-7, 1e-12] {
             let grid = Grid::new([5, 12, 7], error).unwrap();
-            let mut out = vec![[[0.0; LANES]; 2]; 2];
+            let mut out = vec![[0.0; 2]; hkl.len()];
             grid.sums((&frac, &amplitudes), &hkl, 1, &mut out).unwrap();
             for (i, h) in hkl.iter().enumerate() {
                 let (mut re, mut im) = (0.0, 0.0);
@@ -370,8 +366,7 @@ mod tests {
                     re += w * cos;
                     im += w * sin;
                 }
-                let found = (out[i / LANES][0][i % LANES], out[i / LANES][1][i % LANES]);
-                let off = (found.0 - re).hypot(found.1 - im) / total;
+                let off = (out[i][0] - re).hypot(out[i][1] - im) / total;
                 assert!(off < error, "{h:?} {error} {off}");
             }
         }

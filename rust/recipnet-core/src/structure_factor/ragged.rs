@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::batch::check_offsets;
 use crate::error::{ArgumentError, Error, Result};
+use crate::machine::{Kernel, Machine, dispatch};
 use crate::scalar::Scalar;
 
 /// Largest index that is taken: up to it the stated errors hold, and tables of phases stay small.
@@ -55,8 +56,7 @@ impl<'a, T: Scalar> Ragged<'a, T> {
             ("atom_offsets", atom_offsets, frac.len()),
             ("hkl_offsets", hkl_offsets, hkl.len()),
         ] {
-            check_offsets(name, offsets, crystals, rows)
-                .map_err(|error| refuse(name, format!("{} entries", offsets.len()), error.to_string()))?;
+            check_offsets_of(name, offsets, crystals, rows)?;
         }
         // A sum is not finite if a term is not; then the row is looked for.
         let sound = frac.as_flattened().iter().fold(0.0, |sum, &x| sum + 0.0 * x.into()) == 0.0;
@@ -70,18 +70,7 @@ impl<'a, T: Scalar> Ragged<'a, T> {
                 format!("coordinates must be finite, row {row} is not"),
             ));
         }
-        let limit = MAX_INDEX.unsigned_abs();
-        let largest = hkl.as_flattened().iter().fold(0, |most, v| v.unsigned_abs().max(most));
-        if let Some(row) = (largest > limit)
-            .then(|| hkl.iter().position(|h| h.iter().any(|v| v.unsigned_abs() > limit)))
-            .flatten()
-        {
-            return Err(refuse(
-                "hkl",
-                format!("{:?}", hkl[row]),
-                format!("indices must be within +-{MAX_INDEX}, row {row} is not"),
-            ));
-        }
+        check_indices(hkl, 0)?;
         Ok(Self {
             frac,
             hkl,
@@ -146,6 +135,47 @@ impl<'a, T: Scalar> Ragged<'a, T> {
         }
         pieces
     }
+}
+
+/// Refuse an index beyond [`MAX_INDEX`]; `first` is the number of the first row.
+pub(super) fn check_indices(hkl: &[[i32; 3]], first: usize) -> Result<()> {
+    let (limit, mut largest) = (MAX_INDEX.unsigned_abs(), 0);
+    dispatch(Largest {
+        values: hkl.as_flattened(),
+        largest: &mut largest,
+    });
+    let bad = |h: &[i32; 3]| h.iter().any(|v| v.unsigned_abs() > limit);
+    match (largest > limit).then(|| hkl.iter().position(bad)).flatten() {
+        None => Ok(()),
+        Some(row) => Err(refuse(
+            "hkl",
+            format!("{:?}", hkl[row]),
+            format!("indices must be within +-{MAX_INDEX}, row {} is not", first + row),
+        )),
+    }
+}
+
+/// The largest size of an index.
+struct Largest<'a> {
+    values: &'a [i32],
+    largest: &'a mut u32,
+}
+
+impl Kernel for Largest<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        let mut largest = 0;
+        for v in self.values {
+            largest = v.unsigned_abs().max(largest);
+        }
+        *self.largest = largest;
+    }
+}
+
+/// Refuse offsets that do not start at 0, fall, or do not end at `rows`.
+pub(super) fn check_offsets_of(name: &'static str, offsets: &[i64], crystals: usize, rows: usize) -> Result<()> {
+    check_offsets(name, offsets, crystals, rows)
+        .map_err(|error| refuse(name, format!("{} entries", offsets.len()), error.to_string()))
 }
 
 /// Refuse an array of the wrong length.

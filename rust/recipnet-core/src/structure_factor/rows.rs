@@ -3,49 +3,60 @@
 //! On a line (h, k, l0 +- m) the terms are `XYZ^l0 . Z^(+-m)`, so four sums of real products serve two reflections.
 //! Friedel mates `F(-h) = conj F(h)` of real weights share a place.
 
+use std::array::{from_mut, from_ref};
 use std::ops::Range;
 
 use crate::lattice::Lattice;
+use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::triangular;
 use crate::reciprocal;
 
-/// Reflections lie side by side in blocks of this many.
+/// Reflections of a line are summed side by side in groups of this many.
 pub const LANES: usize = 8;
 /// A gap that is wider than this cuts a line when lines are sparse.
 const GAP: i32 = 8;
 /// The bit of a place that says that the mate of the reflection is stored.
 const MATE: u32 = 1 << 31;
 
-/// A line of reflections: `start`, and from there `LANES vectors` to each side.
+/// A line of reflections about `start`: `LANES vectors - 1` to each side of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// Indices of the middle.
     pub start: [i32; 3],
-    /// Blocks of each side.
+    /// Groups of [`LANES`] of each side, the middle in both.
     pub vectors: u32,
-    /// Blocks of the lines before: first those of the negative side, whose numbers run backwards, then the others.
+    /// Slots of the lines before.
     pub base: u32,
 }
 
-/// Where a reflection is found: block, number in the block, and whether its mate is there.
+impl Row {
+    /// Reflections of the line.
+    #[inline]
+    pub fn slots(&self) -> usize {
+        2 * LANES * self.vectors as usize - 1
+    }
+
+    /// The slot after its last.
+    #[inline]
+    pub fn end(&self) -> u32 {
+        self.base + self.slots() as u32
+    }
+}
+
+/// Where a reflection is found: its slot, and whether its mate is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(u32);
 
 impl Place {
     #[inline]
-    pub fn block(self) -> usize {
-        ((self.0 & !MATE) / LANES as u32) as usize
+    pub fn slot(self) -> usize {
+        (self.0 & !MATE) as usize
     }
 
+    /// Whether the mate is stored.
     #[inline]
-    pub fn lane(self) -> usize {
-        self.0 as usize % LANES
-    }
-
-    /// The sign bit of the imaginary part if the mate is stored.
-    #[inline]
-    pub fn conjugate(self) -> u64 {
-        u64::from(self.0 & MATE) << 32
+    pub fn is_mate(self) -> bool {
+        self.0 & MATE != 0
     }
 }
 
@@ -58,12 +69,12 @@ pub struct Rows {
     pub lines: Vec<Row>,
     /// One for each reflection.
     pub places: Vec<Place>,
-    /// Scratch: for each line of a dense box, the place of its running index 0 and its middle.
-    bins: Vec<(i32, i32)>,
+    /// Scratch: for each line of a dense box, the slot of its running index 0.
+    bins: Vec<i32>,
 }
 
 /// Two indices that name a line, then the running one.
-fn axes(axis: usize) -> [usize; 3] {
+pub fn axes(axis: usize) -> [usize; 3] {
     match axis {
         0 => [1, 2, 0],
         1 => [0, 2, 1],
@@ -79,12 +90,10 @@ fn positive(h: [i32; 3]) -> ([i32; 3], i32) {
     (h.map(|i| (i ^ sign) - sign), sign)
 }
 
-/// Place of running index `l`, from the line's pair in `bins`.
+/// Place of running index `l` on a line with running index 0 at slot `zero`.
 #[inline]
-fn place((zero, middle): (i32, i32), l: i32, sign: i32) -> Place {
-    // Left of the middle one number is skipped: both sides hold the middle.
-    let at = zero + l + ((l - middle) >> 31);
-    Place(at as u32 | (sign as u32 & MATE))
+fn place(zero: i32, l: i32, sign: i32) -> Place {
+    Place((zero + l) as u32 | (sign as u32 & MATE))
 }
 
 impl Rows {
@@ -95,7 +104,6 @@ impl Rows {
         let extent = lattice.lengths().map(|a| (radius * a) as i32 + 1);
         self.axis = (0..3).rev().max_by_key(|&a| extent[a]).unwrap_or(2);
         self.lines.clear();
-        self.places.clear();
         let [p, q, _] = axes(self.axis);
         let columns = 2 * extent[q] as usize + 1;
         let bins = (extent[p] as usize + 1) * columns;
@@ -103,26 +111,15 @@ impl Rows {
             self.set_sparse(hkl);
             return;
         }
-        match self.axis {
-            0 => self.look_up::<1, 2, 0>(hkl, columns as i32, extent[q]),
-            1 => self.look_up::<0, 2, 1>(hkl, columns as i32, extent[q]),
-            _ => self.look_up::<0, 1, 2>(hkl, columns as i32, extent[q]),
-        }
-    }
-
-    /// Places of reflections by the table of lines; P, Q and R are the axes.
-    fn look_up<const P: usize, const Q: usize, const R: usize>(&mut self, hkl: &[[i32; 3]], columns: i32, shift: i32) {
-        let bins = self.bins.as_slice();
-        self.places.extend(hkl.iter().map(|h| {
-            // Negative where the first index is, or the second if the first is 0.
-            let line = h[P] * columns + h[Q];
-            let sign = line >> 31;
-            place(
-                bins[((line ^ sign) - sign + shift) as usize],
-                (h[R] ^ sign) - sign,
-                sign,
-            )
-        }));
+        let look_up = LookUp {
+            hkl,
+            axes: axes(self.axis),
+            columns: columns as i32,
+            shift: extent[q],
+            bins: &self.bins,
+            places: &mut self.places,
+        };
+        dispatch(look_up);
     }
 
     /// No lines: reflections lie in their order.
@@ -132,18 +129,17 @@ impl Rows {
         self.places.extend((0..count as u32).map(Place));
     }
 
-    /// Add a line; what [`place`] needs to find its reflections.
-    fn push(&mut self, h: i32, k: i32, low: i32, high: i32) -> (i32, i32) {
+    /// Add a line; the slot of its running index 0.
+    fn push(&mut self, h: i32, k: i32, low: i32, high: i32) -> i32 {
         let middle = low + (high - low) / 2;
         let vectors = ((high - middle) as u32 + 1).div_ceil(LANES as u32);
-        let base = self.lines.last().map_or(0, |row: &Row| row.base + 2 * row.vectors);
+        let base = self.lines.last().map_or(0, Row::end);
         let mut start = [0; 3];
         for (axis, index) in axes(self.axis).into_iter().zip([h, k, middle]) {
             start[axis] = index;
         }
         self.lines.push(Row { start, vectors, base });
-        let zero = LANES as i32 * (base + vectors) as i32 - middle;
-        (zero, middle)
+        (base + LANES as u32 * vectors - 1) as i32 - middle
     }
 
     /// All lines of the half ball; false if that would be far more reflections than were asked for.
@@ -161,7 +157,7 @@ impl Rows {
             return false;
         }
         self.bins.clear();
-        self.bins.resize(bins, (0, 0));
+        self.bins.resize(bins, 0);
         let reciprocal = lattice.reciprocal();
         let frame = triangular(&axes(self.axis).map(|a| reciprocal[a]));
         reciprocal::lines(&frame, radius, true, |h, k, from, to| {
@@ -203,21 +199,79 @@ impl Rows {
         }
     }
 
-    /// Consecutive lines that have at most about `limit` blocks.
+    /// Consecutive lines that have at most about `limit` slots.
     pub fn slabs(&self, limit: usize) -> Vec<Range<usize>> {
         let mut slabs = Vec::new();
         let (mut first, mut size) = (0, 0);
         for (place, row) in self.lines.iter().enumerate() {
-            if size > 0 && size + 2 * row.vectors as usize > limit {
+            if size > 0 && size + row.slots() > limit {
                 slabs.push(first..place);
                 (first, size) = (place, 0);
             }
-            size += 2 * row.vectors as usize;
+            size += row.slots();
         }
         if first < self.lines.len() {
             slabs.push(first..self.lines.len());
         }
         slabs
+    }
+}
+
+/// Places of reflections by the table of lines.
+struct LookUp<'a> {
+    hkl: &'a [[i32; 3]],
+    axes: [usize; 3],
+    columns: i32,
+    shift: i32,
+    bins: &'a [i32],
+    places: &'a mut Vec<Place>,
+}
+
+impl Kernel for LookUp<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        match self.axes {
+            [1, 2, 0] => self.along::<1, 2, 0>(),
+            [0, 2, 1] => self.along::<0, 2, 1>(),
+            _ => self.along::<0, 1, 2>(),
+        }
+    }
+}
+
+impl LookUp<'_> {
+    #[inline(always)]
+    fn along<const P: usize, const Q: usize, const R: usize>(self) {
+        self.places.resize(self.hkl.len(), Place(0));
+        let (groups, rest) = self.hkl.as_chunks::<LANES>();
+        let (to, to_rest) = self.places.as_chunks_mut::<LANES>();
+        let (columns, shift, bins) = (self.columns, self.shift, self.bins);
+        for (group, to) in groups.iter().zip(to) {
+            some::<P, Q, R, LANES>(group, columns, shift, bins, to);
+        }
+        for (h, to) in rest.iter().zip(to_rest) {
+            some::<P, Q, R, 1>(from_ref(h), columns, shift, bins, from_mut(to));
+        }
+    }
+}
+
+/// Places of N reflections; P, Q and R are the axes.
+#[inline(always)]
+fn some<const P: usize, const Q: usize, const R: usize, const N: usize>(
+    hkl: &[[i32; 3]; N],
+    columns: i32,
+    shift: i32,
+    bins: &[i32],
+    to: &mut [Place; N],
+) {
+    let (mut line, mut l, mut signs) = ([0; N], [0; N], [0; N]);
+    for i in 0..N {
+        // Negative where the first index is, or the second if the first is 0.
+        let number = hkl[i][P] * columns + hkl[i][Q];
+        let sign = number >> 31;
+        (line[i], l[i], signs[i]) = ((number ^ sign) - sign + shift, (hkl[i][R] ^ sign) - sign, sign);
+    }
+    for i in 0..N {
+        to[i] = place(bins[line[i] as usize], l[i], signs[i]);
     }
 }
 
@@ -236,21 +290,19 @@ mod tests {
         rows.set(hkl, lattice, stol);
         assert_eq!(rows.places.len(), hkl.len());
         for (h, place) in hkl.iter().zip(&rows.places) {
-            let next = rows.lines.partition_point(|row| row.base as usize <= place.block());
+            let next = rows.lines.partition_point(|row| row.base as usize <= place.slot());
             let row = rows.lines[next - 1];
-            let at = (LANES * (place.block() - row.base as usize) + place.lane()) as i32;
-            let middle = LANES as i32 * row.vectors as i32;
             let mut found = row.start;
-            found[rows.axis] += if at < middle { at + 1 - middle } else { at - middle };
-            let sign = if place.conjugate() == 0 { 1 } else { -1 };
+            found[rows.axis] += (place.slot() - row.base as usize) as i32 - row.slots() as i32 / 2;
+            let sign = if place.is_mate() { -1 } else { 1 };
             assert_eq!(found.map(|i| sign * i), *h);
         }
         let mut sum = 0;
         for row in &rows.lines {
             assert_eq!(row.base, sum);
-            sum += 2 * row.vectors;
+            sum += row.slots() as u32;
         }
-        for limit in [1, 20, 1000] {
+        for limit in [1, 200, 10_000] {
             let slabs = rows.slabs(limit);
             assert_eq!(
                 slabs.iter().map(ExactSizeIterator::len).sum::<usize>(),

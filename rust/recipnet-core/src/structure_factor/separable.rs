@@ -3,244 +3,335 @@
 //! With `p = X^h Y^k Z^l0` of an atom and `z = w Z^m`, the four sums of `p_re z_re`, `p_im z_im`, `p_re z_im` and
 //! `p_im z_re` give `sum w e(h, k, l0 + m)` and `sum w e(h, k, l0 - m)`: half the products of a sum for each. The
 //! running index lies along vector registers, an atom's `p` is the same for all of them: a complex matrix product of
-//! (lines, atoms) and (atoms, m), made in blocks that stay in the cache.
+//! (lines, atoms) and (atoms, m), made in chunks of atoms whose powers stay in the cache.
 
 use std::ops::Range;
 
-use super::phases::{BLOCK, CHUNK, Phases};
-use super::rows::{LANES, Row};
+use super::rows::{LANES, Row, axes};
 use crate::elementary::{ROUND, cis};
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::Vec3;
 
-/// A vector of numbers that lie along the running index.
+/// Atoms of a chunk, lines of a block, atoms whose powers are held in registers.
+const CHUNK: usize = 64;
+const BLOCK: usize = 32;
+const TOGETHER: usize = 8;
+/// Numbers that lie side by side: atoms, or steps of the running index.
 type Lanes = [f64; LANES];
+/// A complex number.
+pub type Complex = [f64; 2];
 
-/// Real and imaginary parts of a block of reflections.
-pub type Sums = [[f64; LANES]; 2];
-
-/// `w Z^m` for each atom of a chunk of n: vector v of atom j, m from `LANES v` on, at `v n + j`.
-struct Powers<'a> {
-    axis: usize,
-    frac: &'a [Vec3],
-    amplitudes: &'a [f64],
-    re: &'a mut [Lanes],
-    im: &'a mut [Lanes],
-}
-
-impl Kernel for Powers<'_> {
-    #[inline(always)]
-    fn run<M: Machine>(self) {
-        let count = self.frac.len();
-        for (j, (x, &w)) in self.frac.iter().zip(self.amplitudes).enumerate() {
-            let x = x[self.axis] - ((x[self.axis] + ROUND) - ROUND);
-            let (mut first_re, mut first_im) = ([0.0; LANES], [0.0; LANES]);
-            for i in 0..LANES {
-                let turns = i as f64 * x;
-                (first_re[i], first_im[i]) = cis(turns - ((turns + ROUND) - ROUND));
-            }
-            let vectors = self.re[j..]
-                .iter_mut()
-                .step_by(count)
-                .zip(self.im[j..].iter_mut().step_by(count));
-            for (v, (re, im)) in vectors.enumerate() {
-                let turns = (v * LANES) as f64 * x;
-                let (c, s) = cis(turns - ((turns + ROUND) - ROUND));
-                let (c, s) = (w * c, w * s);
-                for i in 0..LANES {
-                    re[i] = M::madd(c, first_re[i], -(s * first_im[i]));
-                    im[i] = M::madd(c, first_im[i], s * first_re[i]);
-                }
-            }
-        }
-    }
-}
-
-/// Adds the sums of a block of lines and a chunk of atoms.
-struct Block<'a> {
-    rows: &'a [Row],
-    /// Atoms of each kind in the chunk.
-    kinds: &'a [Range<usize>],
-    /// Atoms of the chunk, and padded, as many as a row of `p` holds.
-    atoms: usize,
+/// `exp(2 pi i n x)` of the atoms of a chunk, for n from `-negative` to some largest index.
+#[derive(Default)]
+struct Powers {
+    negative: i32,
+    /// Groups of atoms, the last one padded.
     width: usize,
-    p: (&'a [f64], &'a [f64]),
-    z: (&'a [Lanes], &'a [Lanes]),
-    /// Blocks of the lines before the first one that `out` holds, and blocks that a kind has there.
-    first: usize,
-    size: usize,
-    out: &'a mut [Sums],
-    /// Whether these are the first atoms: nothing is there to add to.
-    fresh: bool,
+    re: Vec<Lanes>,
+    im: Vec<Lanes>,
 }
 
-impl Block<'_> {
+impl Powers {
+    /// The first index of each eight comes from sine and cosine of reduced turns, the others by multiplication, so
+    /// that errors do not grow with the index.
     #[inline(always)]
-    fn tiles<M: Machine, const WIDEST: usize, const FRESH: bool>(self) {
-        let p = self.p.0.chunks_exact(self.width).zip(self.p.1.chunks_exact(self.width));
-        for (row, p) in self.rows.iter().zip(p) {
-            let vectors = row.vectors as usize;
-            for (kind, atoms) in self.kinds.iter().enumerate() {
-                if atoms.is_empty() && !FRESH {
-                    continue;
-                }
-                let begin = kind * self.size + row.base as usize - self.first;
-                let (minus, plus) = self.out[begin..begin + 2 * vectors].split_at_mut(vectors);
-                let p = (&p.0[atoms.clone()], &p.1[atoms.clone()]);
-                let mut v = 0;
-                while v < vectors {
-                    let width = (vectors - v).min(WIDEST);
-                    let to = (&mut minus[vectors - v - width..vectors - v], &mut plus[v..v + width]);
-                    let z = (&self.z.0[v * self.atoms..], &self.z.1[v * self.atoms..]);
-                    match width {
-                        1 => line::<M, 1, FRESH>(p, z, self.atoms, atoms, to),
-                        2 => line::<M, 2, FRESH>(p, z, self.atoms, atoms, to),
-                        3 => line::<M, 3, FRESH>(p, z, self.atoms, atoms, to),
-                        _ => line::<M, 4, FRESH>(p, z, self.atoms, atoms, to),
+    fn fill<M: Machine>(&mut self, axis: usize, frac: &[Vec3], negative: i32, positive: i32) {
+        self.negative = negative;
+        self.width = frac.len().div_ceil(LANES);
+        let largest = negative.max(positive) as usize;
+        let rows = negative as usize + largest + 1;
+        let size = rows * self.width;
+        if self.re.len() < size {
+            self.re.resize(size, [0.0; LANES]);
+            self.im.resize(size, [0.0; LANES]);
+        }
+        let width = self.width;
+        let (below_re, re) = self.re[..size].split_at_mut(negative as usize * width);
+        let (below_im, im) = self.im[..size].split_at_mut(negative as usize * width);
+        for (block, frac) in frac.chunks(LANES).enumerate() {
+            let mut x = [0.0; LANES];
+            for (to, frac) in x.iter_mut().zip(frac) {
+                *to = frac[axis] - ((frac[axis] + ROUND) - ROUND);
+            }
+            let (mut one_re, mut one_im) = ([0.0; LANES], [0.0; LANES]);
+            for i in 0..LANES {
+                (one_re[i], one_im[i]) = cis(x[i]);
+            }
+            let (mut now_re, mut now_im) = ([1.0; LANES], [0.0; LANES]);
+            let rows = re.chunks_exact_mut(width).zip(im.chunks_exact_mut(width));
+            for (index, (re, im)) in rows.enumerate() {
+                if index > 0 && index % LANES == 0 {
+                    for i in 0..LANES {
+                        let turns = index as f64 * x[i];
+                        (now_re[i], now_im[i]) = cis(turns - ((turns + ROUND) - ROUND));
                     }
-                    v += width;
                 }
+                (re[block], im[block]) = (now_re, now_im);
+                (now_re, now_im) = times::<M>((&now_re, &now_im), (&one_re, &one_im));
+            }
+        }
+        // Conjugates.
+        let above = re[width..].chunks_exact(width).zip(im[width..].chunks_exact(width));
+        let below = below_re.chunks_exact_mut(width).zip(below_im.chunks_exact_mut(width));
+        for ((to_re, to_im), (re, im)) in below.rev().zip(above) {
+            to_re.copy_from_slice(re);
+            for (to, im) in to_im.iter_mut().zip(im) {
+                *to = im.map(|x| -x);
             }
         }
     }
-}
 
-impl Kernel for Block<'_> {
     #[inline(always)]
-    fn run<M: Machine>(self) {
-        // Sixteen sums fill the registers of 64 bytes that are not needed otherwise, four those of 32.
-        match (M::WIDE, self.fresh) {
-            (true, true) => self.tiles::<M, 4, true>(),
-            (true, false) => self.tiles::<M, 4, false>(),
-            (false, true) => self.tiles::<M, 1, true>(),
-            (false, false) => self.tiles::<M, 1, false>(),
-        }
+    fn row(&self, index: i32) -> (&[Lanes], &[Lanes]) {
+        let start = (index + self.negative) as usize * self.width;
+        (&self.re[start..start + self.width], &self.im[start..start + self.width])
     }
 }
 
-/// V vectors of a line for the atoms of one kind; `to` are the blocks left of the middle, backwards, and right of it.
+/// Complex products.
 #[inline(always)]
-fn line<M: Machine, const V: usize, const FRESH: bool>(
-    p: (&[f64], &[f64]),
-    z: (&[Lanes], &[Lanes]),
-    count: usize,
-    atoms: &Range<usize>,
-    (minus, plus): (&mut [Sums], &mut [Sums]),
-) {
-    let n = atoms.len();
-    let (p_re, p_im) = (&p.0[..n], &p.1[..n]);
-    let mut z_re: [&[Lanes]; V] = [&[]; V];
-    let mut z_im: [&[Lanes]; V] = [&[]; V];
-    for u in 0..V {
-        let first = u * count + atoms.start;
-        z_re[u] = &z.0[first..first + n];
-        z_im[u] = &z.1[first..first + n];
+fn times<M: Machine>((a_re, a_im): (&Lanes, &Lanes), (b_re, b_im): (&Lanes, &Lanes)) -> (Lanes, Lanes) {
+    let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
+    for i in 0..LANES {
+        re[i] = M::madd(a_re[i], b_re[i], -(a_im[i] * b_im[i]));
     }
-    let (mut rr, mut ii) = ([[0.0; LANES]; V], [[0.0; LANES]; V]);
-    let (mut ri, mut ir) = ([[0.0; LANES]; V], [[0.0; LANES]; V]);
-    for j in 0..n {
-        let (x, y) = (p_re[j], p_im[j]);
-        for u in 0..V {
-            let (re, im) = (&z_re[u][j], &z_im[u][j]);
-            for i in 0..LANES {
-                rr[u][i] = M::madd(x, re[i], rr[u][i]);
-            }
-            for i in 0..LANES {
-                ii[u][i] = M::madd(y, im[i], ii[u][i]);
-            }
-            for i in 0..LANES {
-                ri[u][i] = M::madd(x, im[i], ri[u][i]);
-            }
-            for i in 0..LANES {
-                ir[u][i] = M::madd(y, re[i], ir[u][i]);
-            }
-        }
+    for i in 0..LANES {
+        im[i] = M::madd(a_re[i], b_im[i], a_im[i] * b_re[i]);
     }
-    let (minus, plus) = (&mut minus[..V], &mut plus[..V]);
-    for u in 0..V {
-        let (left, right) = (&mut minus[V - 1 - u], &mut plus[u]);
-        for i in 0..LANES {
-            set::<FRESH>(&mut right[0][i], rr[u][i] - ii[u][i]);
-        }
-        for i in 0..LANES {
-            set::<FRESH>(&mut right[1][i], ir[u][i] + ri[u][i]);
-        }
-        for i in 0..LANES {
-            set::<FRESH>(&mut left[0][i], rr[u][LANES - 1 - i] + ii[u][LANES - 1 - i]);
-        }
-        for i in 0..LANES {
-            set::<FRESH>(&mut left[1][i], ir[u][LANES - 1 - i] - ri[u][LANES - 1 - i]);
-        }
-    }
-}
-
-/// Add, or begin.
-#[inline(always)]
-fn set<const FRESH: bool>(to: &mut f64, value: f64) {
-    *to = if FRESH { value } else { *to + value };
+    (re, im)
 }
 
 /// What the sums need beside their result; kept between crystals.
 #[derive(Default)]
 pub struct Scratch {
-    starts: Vec<[i32; 3]>,
-    re: Vec<Lanes>,
-    im: Vec<Lanes>,
+    powers: [Powers; 3],
+    /// `X^h Y^k Z^l0` of a block of lines: group g of atoms of line r at `r width + g`.
+    p_re: Vec<Lanes>,
+    p_im: Vec<Lanes>,
+    /// `w Z^m`: group v of atom j of n, m from `LANES v` on, at `v n + j`.
+    z_re: Vec<Lanes>,
+    z_im: Vec<Lanes>,
 }
 
-/// Sums over the atoms of each kind, for consecutive lines: kind k's blocks are `out[k size..(k + 1) size]`, where
-/// they lie as [`super::rows::Row`] says. `kinds` are consecutive ranges of atoms.
+/// Sums over the atoms of each kind, for consecutive lines: kind k's slots are `out[k size..(k + 1) size]`, where
+/// they lie as [`Row`] says. `kinds` are consecutive ranges of atoms.
 pub fn sums(
     rows: &[Row],
     axis: usize,
     (frac, amplitudes): (&[Vec3], &[f64]),
     kinds: &[Range<usize>],
     scratch: &mut Scratch,
-    out: &mut [Sums],
+    out: &mut [Complex],
 ) {
-    let (Some(first), Some(vectors)) = (rows.first(), rows.iter().map(|row| row.vectors as usize).max()) else {
-        return;
-    };
-    let first = first.base as usize;
-    scratch.starts.clear();
-    scratch.starts.extend(rows.iter().map(|row| row.start));
-    let mut phases = Phases::<f64>::new(&scratch.starts);
     let atoms = kinds.first().map_or(0, |k| k.start)..kinds.last().map_or(0, |k| k.end);
-    let mut parts = Vec::with_capacity(kinds.len());
     for begin in atoms.clone().step_by(CHUNK) {
         let chunk = begin..(begin + CHUNK).min(atoms.end);
-        parts.clear();
-        parts.extend(kinds.iter().map(|kind| {
-            let start = kind.start.clamp(chunk.start, chunk.end);
-            start - begin..kind.end.clamp(start, chunk.end) - begin
-        }));
-        phases.set_atoms(&frac[chunk.clone()]);
-        let count = chunk.len();
-        let size = vectors * count;
-        scratch.re.resize(size.max(scratch.re.len()), [0.0; LANES]);
-        scratch.im.resize(size.max(scratch.im.len()), [0.0; LANES]);
-        dispatch(Powers {
-            axis,
+        dispatch(Chunk {
+            rows,
+            axes: axes(axis),
             frac: &frac[chunk.clone()],
-            amplitudes: &amplitudes[chunk],
-            re: &mut scratch.re[..size],
-            im: &mut scratch.im[..size],
+            amplitudes: &amplitudes[chunk.clone()],
+            chunk,
+            kinds,
+            scratch,
+            out,
         });
-        for at in (0..rows.len()).step_by(BLOCK) {
-            let block = at..(at + BLOCK).min(rows.len());
-            phases.set_block(block.clone());
-            dispatch(Block {
-                rows: &rows[block],
-                kinds: &parts,
-                atoms: count,
-                width: phases.width,
-                p: (&phases.cos, &phases.sin),
-                z: (&scratch.re, &scratch.im),
-                first,
-                size: out.len() / kinds.len(),
-                fresh: begin == atoms.start,
-                out,
-            });
+    }
+}
+
+/// Adds the sums of some lines and a chunk of atoms; begins them where an atom is the first of its kind.
+struct Chunk<'a> {
+    rows: &'a [Row],
+    axes: [usize; 3],
+    frac: &'a [Vec3],
+    amplitudes: &'a [f64],
+    /// Numbers of the atoms, as `kinds` count them.
+    chunk: Range<usize>,
+    kinds: &'a [Range<usize>],
+    scratch: &'a mut Scratch,
+    out: &'a mut [Complex],
+}
+
+impl Kernel for Chunk<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(mut self) {
+        let vectors = self.prepare::<M>();
+        let Some(first) = self.rows.first() else {
+            return;
+        };
+        let (size, count) = (self.out.len() / self.kinds.len(), self.frac.len());
+        let width = count.div_ceil(LANES);
+        let Scratch {
+            powers,
+            p_re,
+            p_im,
+            z_re,
+            z_im,
+        } = self.scratch;
+        p_re.resize(p_re.len().max(BLOCK * width), [0.0; LANES]);
+        p_im.resize(p_im.len().max(BLOCK * width), [0.0; LANES]);
+        for rows in self.rows.chunks(BLOCK) {
+            let to = p_re.chunks_exact_mut(width).zip(p_im.chunks_exact_mut(width));
+            for (row, (p_re, p_im)) in rows.iter().zip(to) {
+                let x = powers[0].row(row.start[self.axes[0]]);
+                let y = powers[1].row(row.start[self.axes[1]]);
+                let z = powers[2].row(row.start[self.axes[2]]);
+                for g in 0..width {
+                    let (re, im) = times::<M>((&x.0[g], &x.1[g]), (&y.0[g], &y.1[g]));
+                    (p_re[g], p_im[g]) = times::<M>((&re, &im), (&z.0[g], &z.1[g]));
+                }
+            }
+            let p = (p_re.as_flattened(), p_im.as_flattened());
+            for (kind, out) in self.kinds.iter().zip(self.out.chunks_exact_mut(size)) {
+                let start = kind.start.clamp(self.chunk.start, self.chunk.end);
+                let end = kind.end.clamp(start, self.chunk.end);
+                for begin in (start..end).step_by(TOGETHER) {
+                    let at = begin - self.chunk.start;
+                    let n = (end - begin).min(TOGETHER);
+                    for v in 0..vectors {
+                        let z = v * count + at;
+                        let group = Group {
+                            rows,
+                            first: first.base,
+                            v,
+                            stride: width * LANES,
+                            p: (&p.0[at..], &p.1[at..]),
+                            z: (&z_re[z..z + n], &z_im[z..z + n]),
+                            out,
+                        };
+                        if begin == kind.start {
+                            group.atoms::<M, true>();
+                        } else {
+                            group.atoms::<M, false>();
+                        }
+                    }
+                }
+            }
         }
     }
+}
+
+impl Chunk<'_> {
+    /// Powers of the three coordinates, and `w Z^m`; how many groups the longest line has.
+    #[inline(always)]
+    fn prepare<M: Machine>(&mut self) -> usize {
+        let (mut low, mut high, mut vectors) = ([0; 3], [0; 3], 0);
+        for row in self.rows {
+            for place in 0..3 {
+                let index = row.start[self.axes[place]];
+                low[place] = low[place].min(index);
+                high[place] = high[place].max(index);
+            }
+            vectors = vectors.max(row.vectors as usize);
+        }
+        high[2] = high[2].max((LANES * vectors) as i32 - 1);
+        let Scratch { powers, z_re, z_im, .. } = &mut *self.scratch;
+        for place in 0..3 {
+            powers[place].fill::<M>(self.axes[place], self.frac, -low[place], high[place]);
+        }
+        let count = self.frac.len();
+        z_re.resize(z_re.len().max(vectors * count), [0.0; LANES]);
+        z_im.resize(z_im.len().max(vectors * count), [0.0; LANES]);
+        for v in 0..vectors {
+            for m in 0..LANES {
+                let (from_re, from_im) = powers[2].row((v * LANES + m) as i32);
+                let from = from_re.as_flattened().iter().zip(from_im.as_flattened());
+                let to = z_re[v * count..].iter_mut().zip(z_im[v * count..].iter_mut());
+                for ((w, (a, b)), (re, im)) in self.amplitudes.iter().zip(from).zip(to) {
+                    re[m] = w * a;
+                    im[m] = w * b;
+                }
+            }
+        }
+        vectors
+    }
+}
+
+/// A block of lines and up to [`TOGETHER`] atoms of one kind, for group v of each side.
+struct Group<'a> {
+    rows: &'a [Row],
+    /// Slots before the first that `out` holds.
+    first: u32,
+    v: usize,
+    /// Atoms of a line of `p`.
+    stride: usize,
+    p: (&'a [f64], &'a [f64]),
+    z: (&'a [Lanes], &'a [Lanes]),
+    out: &'a mut [Complex],
+}
+
+impl Group<'_> {
+    #[inline(always)]
+    fn atoms<M: Machine, const FRESH: bool>(self) {
+        match self.z.0.len() {
+            1 => self.lines::<M, 1, FRESH>(),
+            2 => self.lines::<M, 2, FRESH>(),
+            3 => self.lines::<M, 3, FRESH>(),
+            4 => self.lines::<M, 4, FRESH>(),
+            5 => self.lines::<M, 5, FRESH>(),
+            6 => self.lines::<M, 6, FRESH>(),
+            7 => self.lines::<M, 7, FRESH>(),
+            _ => self.lines::<M, 8, FRESH>(),
+        }
+    }
+
+    /// With the number of atoms known their `z` stay in registers.
+    #[inline(always)]
+    fn lines<M: Machine, const N: usize, const FRESH: bool>(self) {
+        let (mut z_re, mut z_im) = ([[0.0; LANES]; N], [[0.0; LANES]; N]);
+        z_re.copy_from_slice(self.z.0);
+        z_im.copy_from_slice(self.z.1);
+        let beside = self.v * LANES;
+        let p = self.p.0.chunks(self.stride).zip(self.p.1.chunks(self.stride));
+        for (row, p) in self.rows.iter().zip(p) {
+            if row.vectors as usize <= self.v {
+                continue;
+            }
+            let (Some(p_re), Some(p_im)) = (p.0.first_chunk::<N>(), p.1.first_chunk::<N>()) else {
+                return;
+            };
+            let (mut rr, mut ii, mut ri, mut ir) = ([0.0; LANES], [0.0; LANES], [0.0; LANES], [0.0; LANES]);
+            for j in 0..N {
+                for i in 0..LANES {
+                    rr[i] = M::madd(p_re[j], z_re[j][i], rr[i]);
+                }
+                for i in 0..LANES {
+                    ii[i] = M::madd(p_im[j], z_im[j][i], ii[i]);
+                }
+                for i in 0..LANES {
+                    ri[i] = M::madd(p_re[j], z_im[j][i], ri[i]);
+                }
+                for i in 0..LANES {
+                    ir[i] = M::madd(p_im[j], z_re[j][i], ir[i]);
+                }
+            }
+            let middle = (row.base - self.first) as usize + row.slots() / 2;
+            let Some(left) = self.out[middle + 1 - LANES - beside..].first_chunk_mut::<LANES>() else {
+                return;
+            };
+            for i in 0..LANES {
+                let m = LANES - 1 - i;
+                // The middle itself is added on the right.
+                if FRESH || beside + m > 0 {
+                    set::<FRESH>(&mut left[i], [rr[m] + ii[m], ir[m] - ri[m]]);
+                }
+            }
+            let Some(right) = self.out[middle + beside..].first_chunk_mut::<LANES>() else {
+                return;
+            };
+            for i in 0..LANES {
+                set::<FRESH>(&mut right[i], [rr[i] - ii[i], ir[i] + ri[i]]);
+            }
+        }
+    }
+}
+
+/// Add, or begin.
+#[inline(always)]
+fn set<const FRESH: bool>(to: &mut Complex, value: Complex) {
+    *to = if FRESH {
+        value
+    } else {
+        [to[0] + value[0], to[1] + value[1]]
+    };
 }

@@ -1,11 +1,12 @@
 //! What depends on the length of a reflection and the kind of an atom: form factors by shell, displacements.
 
+use super::rows::LANES;
 use super::scatterers::{Displacement, Grouped, Scatterers};
 use crate::elementary::exp;
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::{Mat3, triangular};
 
-/// Values of s^2 that differ by less than this relative to the first of their run are one shell: rounding, not physics.
+/// Values of s^2 that differ by less than this relative to the one before are one shell: rounding, not physics.
 const SAME_SHELL: f64 = 1e-14;
 
 /// Shells of one crystal and the factors of its species there.
@@ -13,7 +14,9 @@ const SAME_SHELL: f64 = 1e-14;
 pub(super) struct Shells {
     /// s^2 of each shell.
     pub square: Vec<f64>,
-    /// Scratch: s^2 of each reflection.
+    /// The largest of them.
+    pub largest: f64,
+    /// Scratch: s^2 of each reflection, after a first number.
     all: Vec<f64>,
     /// Shell of each reflection.
     pub of: Vec<u32>,
@@ -26,25 +29,12 @@ pub(super) struct Shells {
 impl Shells {
     /// Runs of equal s^2; with `each`, a shell for each reflection.
     pub fn set(&mut self, hkl: &[[i32; 3]], reciprocal: &Mat3, each: bool) {
-        self.square.clear();
-        self.of.clear();
-        let mut run = -1.0f64;
         dispatch(Squares {
             hkl,
             frame: triangular(reciprocal),
-            out: &mut self.all,
+            each,
+            shells: self,
         });
-        // Without a branch: a value is written in any case, and stays if it begins a shell.
-        self.square.resize(self.all.len(), 0.0);
-        let mut count = 0;
-        self.of.extend(self.all.iter().map(|&square| {
-            let new = each || (square - run).abs() > SAME_SHELL * run.abs();
-            self.square[count] = square;
-            run = if new { square } else { run };
-            count += usize::from(new);
-            count as u32 - 1
-        }));
-        self.square.truncate(count);
     }
 
     pub fn evaluate(&mut self, atoms: &Scatterers, grouped: &Grouped) {
@@ -79,25 +69,52 @@ impl Shells {
     }
 }
 
-/// s^2 of reflections from a triangular frame of the reciprocal lattice.
+/// s^2 of reflections from a triangular frame of the reciprocal lattice, and its runs.
 struct Squares<'a> {
     hkl: &'a [[i32; 3]],
     frame: Mat3,
-    out: &'a mut Vec<f64>,
+    each: bool,
+    shells: &'a mut Shells,
 }
 
 impl Kernel for Squares<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        let [[a, b, c], [_, d, e], [_, _, f]] = self.frame.map(|row| row.map(|x| 0.5 * x));
-        self.out.clear();
-        self.out.resize(self.hkl.len(), 0.0);
-        for (h, to) in self.hkl.iter().zip(self.out.iter_mut()) {
+        let [[a, b, c], [_, d, e], [_, _, f]] = self.frame;
+        let (count, all) = (self.hkl.len(), &mut self.shells.all);
+        // The first is nobody's neighbour.
+        all.resize(count + 1, 0.0);
+        all[0] = -1.0;
+        for (h, to) in self.hkl.iter().zip(&mut all[1..]) {
             let (x, y, z) = (f64::from(h[0]), f64::from(h[1]), f64::from(h[2]));
             let along_y = M::madd(y, d, x * b);
             let along_z = M::madd(z, f, M::madd(y, e, x * c));
-            *to = M::madd(along_z, along_z, M::madd(along_y, along_y, (x * a) * (x * a)));
+            *to = 0.25 * M::madd(along_z, along_z, M::madd(along_y, along_y, (x * a) * (x * a)));
         }
+        // A number for each reflection, 1 where a shell begins; then their sums.
+        let of = &mut self.shells.of;
+        of.resize(count, 0);
+        for ((to, s), before) in of.iter_mut().zip(&all[1..]).zip(all.iter()) {
+            *to = u32::from(self.each | ((s - before).abs() > SAME_SHELL * s));
+        }
+        let square = &mut self.shells.square;
+        square.resize(count, 0.0);
+        let mut number = 0;
+        for (of, s) in of.iter_mut().zip(&all[1..]) {
+            // Without a branch: a value is written in any case, and stays if it begins a shell.
+            square[number as usize] = *s;
+            number += *of;
+            *of = number.wrapping_sub(1);
+        }
+        square.truncate(number as usize);
+        let mut largest = [0.0f64; LANES];
+        let (blocks, rest) = square.as_chunks::<LANES>();
+        for block in blocks {
+            for (most, s) in largest.iter_mut().zip(block) {
+                *most = if s > most { *s } else { *most };
+            }
+        }
+        self.shells.largest = largest.iter().chain(rest).fold(0.0, |most, s| most.max(*s));
     }
 }
 
