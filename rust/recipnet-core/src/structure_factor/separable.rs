@@ -131,7 +131,7 @@ pub fn sums(
             axes: axes(axis),
             frac: &frac[chunk.clone()],
             amplitudes: &amplitudes[chunk.clone()],
-            chunk,
+            atoms: chunk,
             kinds,
             scratch,
             out,
@@ -146,7 +146,7 @@ struct Chunk<'a> {
     frac: &'a [Vec3],
     amplitudes: &'a [f64],
     /// Numbers of the atoms, as `kinds` count them.
-    chunk: Range<usize>,
+    atoms: Range<usize>,
     kinds: &'a [Range<usize>],
     scratch: &'a mut Scratch,
     out: &'a mut [Complex],
@@ -183,10 +183,10 @@ impl Kernel for Chunk<'_> {
             }
             let p = (p_re.as_flattened(), p_im.as_flattened());
             for (kind, out) in self.kinds.iter().zip(self.out.chunks_exact_mut(size)) {
-                let start = kind.start.clamp(self.chunk.start, self.chunk.end);
-                let end = kind.end.clamp(start, self.chunk.end);
+                let start = kind.start.clamp(self.atoms.start, self.atoms.end);
+                let end = kind.end.clamp(start, self.atoms.end);
                 for begin in (start..end).step_by(TOGETHER) {
-                    let at = begin - self.chunk.start;
+                    let at = begin - self.atoms.start;
                     let n = (end - begin).min(TOGETHER);
                     for v in 0..vectors {
                         let z = v * count + at;
