@@ -3,11 +3,17 @@
 //! All reflections inside the range of angles are summed, none by symmetry and none left out: a declared group that
 //! the atoms do not obey cannot change a pattern.
 
+// A loop gets the instructions of the function that it is inlined into: here that is not a hint.
+#![allow(clippy::inline_always)]
+
 mod profile;
 
 pub use profile::{Profile, profiles};
 
+use std::ops::RangeInclusive;
+
 use crate::error::{ArgumentError, Error, LimitError, Result};
+use crate::machine::{Kernel, Machine, dispatch};
 use crate::parallel;
 use crate::reciprocal::{Plan, ReflectionOptions, Unique};
 use crate::structure_factor::{Scatterers, structure_factors};
@@ -74,13 +80,41 @@ impl PowderOptions {
     }
 }
 
-/// Lorentz and polarisation factor of a powder line, `(1 + cos^2 2 theta) / (sin^2 theta cos theta)`; without
-/// polarisation the numerator is 1 (International Tables C (1999) 6.2.5 and 6.2.6, the constant left out).
-fn lorentz(sine: f64, polarised: bool) -> f64 {
-    let square = sine * sine;
-    let cosine = (1.0 - square).sqrt();
-    let double = 1.0 - 2.0 * square;
-    (if polarised { 1.0 + double * double } else { 1.0 }) / (square * cosine)
+/// sin(theta), and `|F(h)|^2 + |F(-h)|^2` times the Lorentz and polarisation factor of a powder line,
+/// `(1 + cos^2 2 theta) / (sin^2 theta cos theta)`; without polarisation the numerator is 1 (International Tables C
+/// (1999) 6.2.5 and 6.2.6, the constant left out).
+struct Intensities<'a> {
+    half_wave: f64,
+    polarised: bool,
+    d_spacing: &'a [f64],
+    factors: &'a [[f64; 2]],
+    out: &'a mut Vec<[f64; 2]>,
+}
+
+impl Kernel for Intensities<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        let share = if self.polarised { 1.0 } else { 0.0 };
+        self.out.clear();
+        self.out.extend(self.d_spacing.iter().zip(self.factors).map(|(d, f)| {
+            let sine = self.half_wave / d;
+            let square = sine * sine;
+            let double = 1.0 - 2.0 * square;
+            let lorentz = (1.0 + share * (double * double)) / (square * (1.0 - square).sqrt());
+            [sine, 2.0 * (f[0] * f[0] + f[1] * f[1]) * lorentz]
+        }));
+    }
+}
+
+/// Where the lines of one crystal end that begins with this sine: at the angle of [`MERGE`] more.
+fn line_end(sine: f64) -> f64 {
+    let (sin_merge, cos_merge) = (0.5 * MERGE).to_radians().sin_cos();
+    let cosine = (1.0 - sine * sine).max(0.0).sqrt();
+    if cosine <= sin_merge {
+        f64::INFINITY
+    } else {
+        sine * cos_merge + cosine * sin_merge
+    }
 }
 
 /// The lines of each crystal of a batch.
@@ -110,52 +144,31 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
     let factors = structure_factors(atoms, &hkl, offsets, ERROR, threads)?;
     let workers = parallel::workers(threads, 20.0 * hkl.len() as f64)?;
     let step = if workers > 1 { 64 } else { atoms.lattices.len().max(1) };
-    let parts = parallel::try_map(atoms.lattices.len().div_ceil(step), workers, |part| {
+    // At 180 degrees the Lorentz factor has no value.
+    let sine_of = |angle: f64| (0.5 * angle).to_radians().sin();
+    let range = sine_of(low - SLACK)..=sine_of((high + SLACK).min(180.0)).min(1.0 - 1e-14);
+    let mut parts = parallel::try_map(atoms.lattices.len().div_ceil(step), workers, |part| {
         let mut out = Lines {
             offsets: vec![0],
             ..Lines::default()
         };
+        let mut intensities = Vec::new();
         for b in part * step..((part + 1) * step).min(atoms.lattices.len()) {
             let rows = offsets[b] as usize..offsets[b + 1] as usize;
-            let begin = out.intensity.len();
-            let mut first = f64::NEG_INFINITY;
-            for ((h, d), f) in hkl[rows.clone()]
-                .iter()
-                .zip(&d_spacing[rows.clone()])
-                .zip(&factors[rows])
-            {
-                let sine = half_wave / d;
-                let angle = 2.0 * sine.min(1.0).asin().to_degrees();
-                // At 180 degrees the Lorentz factor has no value.
-                if angle < low - SLACK || angle > high + SLACK || sine > 1.0 - 1e-14 {
-                    continue;
-                }
-                let intensity = 2.0 * (f[0] * f[0] + f[1] * f[1]) * lorentz(sine, options.polarised);
-                if angle - first <= MERGE {
-                    let last = out.intensity.len() - 1;
-                    out.intensity[last] += intensity;
-                    out.multiplicity[last] += 2;
-                    out.hkl[last] = out.hkl[last].max(*h);
-                } else {
-                    first = angle;
-                    out.two_theta.push(angle);
-                    out.intensity.push(intensity);
-                    out.d_spacing.push(*d);
-                    out.hkl.push(*h);
-                    out.multiplicity.push(2);
-                }
-            }
-            let own = &mut out.intensity[begin..];
-            let strongest = own.iter().copied().fold(0.0, f64::max);
-            if strongest > 0.0 {
-                for value in own {
-                    *value = *value / strongest * 100.0;
-                }
-            }
-            out.offsets.push(out.intensity.len() as i64);
+            dispatch(Intensities {
+                half_wave,
+                polarised: options.polarised,
+                d_spacing: &d_spacing[rows.clone()],
+                factors: &factors[rows.clone()],
+                out: &mut intensities,
+            });
+            out.add(&range, &hkl[rows.clone()], &d_spacing[rows], &intensities);
         }
         Ok(out)
     })?;
+    if parts.len() == 1 {
+        return Ok(parts.swap_remove(0));
+    }
     let mut joined = Lines {
         offsets: vec![0],
         ..Lines::default()
@@ -170,6 +183,49 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
         joined.multiplicity.extend(part.multiplicity);
     }
     Ok(joined)
+}
+
+impl Lines {
+    /// Add the lines of one crystal; reflections with sin(theta) and intensity in the order of their d, falling.
+    fn add(&mut self, range: &RangeInclusive<f64>, hkl: &[[i32; 3]], d_spacing: &[f64], intensities: &[[f64; 2]]) {
+        let begin = self.intensity.len();
+        let mut end = f64::NEG_INFINITY;
+        let (mut sum, mut largest, mut members) = (0.0, [0; 3], 0);
+        for ((h, d), &[sine, intensity]) in hkl.iter().zip(d_spacing).zip(intensities) {
+            if !range.contains(&sine) {
+                continue;
+            }
+            if sine > end {
+                if members > 0 {
+                    self.close(sum, largest, members);
+                }
+                end = line_end(sine);
+                self.two_theta.push(2.0 * sine.asin().to_degrees());
+                self.d_spacing.push(*d);
+                (sum, largest, members) = (0.0, *h, 0);
+            }
+            sum += intensity;
+            largest = largest.max(*h);
+            members += 2;
+        }
+        if members > 0 {
+            self.close(sum, largest, members);
+        }
+        let own = &mut self.intensity[begin..];
+        let strongest = own.iter().copied().fold(0.0, f64::max);
+        if strongest > 0.0 {
+            for value in own {
+                *value = *value / strongest * 100.0;
+            }
+        }
+        self.offsets.push(self.intensity.len() as i64);
+    }
+
+    fn close(&mut self, intensity: f64, hkl: [i32; 3], multiplicity: i32) {
+        self.intensity.push(intensity);
+        self.hkl.push(hkl);
+        self.multiplicity.push(multiplicity);
+    }
 }
 
 #[cfg(test)]
