@@ -9,9 +9,9 @@
 
 mod cell;
 mod edges;
-mod gather;
 mod grid;
 mod lanes;
+mod large;
 mod lists;
 mod nearest;
 mod plan;

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::cell::{DISTANCE_SLACK, Hit, SearchCell};
 use super::edges::{Edges, Growing, join};
-use super::grid::around;
+use super::large::{Large, LargeHits};
 use super::lists::{Found, Lists};
-use super::plan::{Budget, Large, Plan, Stretch, TOGETHER, ball, count, load};
+use super::plan::{Budget, Plan, Stretch, TOGETHER, load};
 use super::small::SmallSearch;
 use super::symmetrize::symmetrize;
 use crate::batch::BatchView;
@@ -137,11 +137,8 @@ fn directed<T: Real>(
     };
     let expected = options.k as f64 * batch.num_atoms() as f64;
     let estimate = |b: usize| 2.0 * (options.k as f64) * batch.atoms(b).len() as f64;
-    let bin_width = (0.25 * ball(1.0) * options.k as f64 / DENSITY_OF_SOLIDS)
-        .cbrt()
-        .clamp(1.0, 10.0)
-        * 0.5;
-    let plan = Plan::new(batch, threads, bin_width, estimate)?;
+    let plan = Plan::new(batch, threads, start, estimate)?;
+    let large = plan.search_large(None::<fn(usize, &Hit) -> bool>, None)?;
     let parts = parallel::try_map(plan.stretches.len(), plan.workers, |at| {
         let mut part = Growing::<T>::with_capacity(if plan.stretches.len() == 1 {
             (1.15 * expected) as usize
@@ -164,7 +161,13 @@ fn directed<T: Real>(
                 for from in atoms.clone().step_by(TOGETHER) {
                     let together = from..(from + TOGETHER).min(atoms.end);
                     let first = batch.atoms(*crystal).start;
-                    search.large(plan.large(*crystal), together, start(*crystal), first, &mut part);
+                    search.large(
+                        plan.large(*crystal).0,
+                        &large[plan.large(*crystal).1],
+                        together,
+                        first,
+                        &mut part,
+                    );
                 }
                 budget.take(part.len() - before)?;
             }
@@ -231,13 +234,17 @@ impl Search {
     }
 
     /// Some atoms of a large crystal.
-    fn large<T: Real>(&mut self, large: &Large, atoms: Range<usize>, radius: f64, first: usize, out: &mut Growing<T>) {
+    fn large<T: Real>(
+        &mut self,
+        large: &Large,
+        found: &LargeHits,
+        atoms: Range<usize>,
+        first: usize,
+        out: &mut Growing<T>,
+    ) {
         let cell = &large.cell;
-        self.hits.clear();
-        self.ends.clear();
-        self.counts.clear();
-        around(&large.grid, cell, atoms.clone(), radius, &mut self.hits, &mut self.ends);
-        count(0, &self.ends, &mut self.counts);
+        let columns = (&mut self.hits, &mut self.ends, &mut self.counts);
+        found.gather(&large.grid, atoms.clone(), columns);
         let found = Found {
             hits: &self.hits,
             ends: &self.ends,
@@ -248,9 +255,9 @@ impl Search {
             listed: false,
         };
         let visit = |i: usize, radius: f64, hits: &mut Vec<Hit>| {
-            around(&large.grid, cell, i..i + 1, radius, hits, &mut vec![]);
+            large.grid.find_around(cell, i, radius, hits);
         };
-        let demand = (self.k, self.shell_tol, radius);
+        let demand = (self.k, self.shell_tol, large.radius);
         write(
             &mut self.lists,
             &found,

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::cell::{DISTANCE_SLACK, SearchCell};
+use super::cell::{DISTANCE_SLACK, Hit, SearchCell};
 use super::grid::Grid;
+use super::large::{Large, LargeHits};
 use crate::batch::BatchView;
 use crate::error::{LimitError, Result};
 use crate::parallel;
@@ -28,13 +29,6 @@ pub enum Stretch {
     Large { crystal: usize, atoms: Range<usize> },
 }
 
-/// A large crystal made ready once for all its stretches.
-#[derive(Debug)]
-pub struct Large {
-    pub cell: SearchCell,
-    pub grid: Grid,
-}
-
 /// How a batch is worked on.
 #[derive(Debug)]
 pub struct Plan {
@@ -44,11 +38,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Cut a batch of which crystal b is expected to give about `estimate(b)` edges.
+    /// Cut a batch of which crystal b is expected to give about `estimate(b)` edges, searched within `radius(b)`.
     pub fn new(
         batch: &BatchView,
         threads: Option<usize>,
-        bin_width: f64,
+        radius: impl Fn(usize) -> f64 + Sync,
         estimate: impl Fn(usize) -> f64,
     ) -> Result<Self> {
         // Nanoseconds; only the order of magnitude matters.
@@ -100,8 +94,9 @@ impl Plan {
         let large = parallel::try_map(large.len(), workers, |at| {
             let mut cell = SearchCell::default();
             load(&mut cell, batch, large[at]);
-            let grid = Grid::new(&cell, bin_width);
-            Ok((large[at], Large { cell, grid }))
+            let radius = radius(large[at]);
+            let grid = Grid::new(&cell, radius);
+            Ok((large[at], Large { cell, grid, radius }))
         })?;
         Ok(Self {
             stretches,
@@ -110,10 +105,22 @@ impl Plan {
         })
     }
 
-    /// What was made ready for a large crystal.
-    pub fn large(&self, crystal: usize) -> &Large {
+    /// What was made ready for a large crystal, and which one it is of them.
+    pub fn large(&self, crystal: usize) -> (&Large, usize) {
         let at = self.large.partition_point(|(b, _)| *b < crystal);
-        &self.large[at].1
+        (&self.large[at].1, at)
+    }
+
+    /// Search all large crystals; `wanted`: which hits of an atom are kept.
+    pub fn search_large(
+        &self,
+        wanted: Option<impl Fn(usize, &Hit) -> bool + Sync>,
+        budget: Option<&Budget>,
+    ) -> Result<Vec<LargeHits>> {
+        let found = self.large.iter();
+        found
+            .map(|(_, large)| large.search(self.workers, wanted.as_ref(), budget))
+            .collect()
     }
 
     /// First atom of a stretch, numbered through the batch.

@@ -2,7 +2,7 @@
 
 use super::cell::{Hit, SearchCell};
 use super::edges::{Edges, Growing, Sink, blank, cut, offsets};
-use super::grid::around;
+use super::large::LargeHits;
 use super::lists::{self, Lists};
 use super::plan::{Budget, Plan, Stretch, TOGETHER, at_least, ball, count, load, with_slack};
 use super::small::SmallSearch;
@@ -35,6 +35,11 @@ impl RadiusOptions {
             max_edges: 100_000_000,
         }
     }
+
+    fn wants(&self, i: usize, hit: &Hit) -> bool {
+        let j = hit.j as usize;
+        (self.self_images || i != j) && (!self.half || i < j || (i == j && hit.shift > [0; 3]))
+    }
 }
 
 /// All neighbours within `options.cutoff`, periodic images included, exact for any cell.
@@ -65,12 +70,18 @@ pub fn neighbors<T: Real>(batch: &BatchView, options: &RadiusOptions, threads: O
     if expected > 0.1 * options.max_edges as f64 {
         refuse_early(batch, options, &budget, pairs)?;
     }
-    let plan = Plan::new(batch, threads, options.cutoff.clamp(1.0, 10.0), estimate)?;
+    let plan = Plan::new(batch, threads, |_| limit, estimate)?;
+    let thin = options.half || !options.self_images;
+    let large = plan.search_large(
+        thin.then_some(|i: usize, hit: &Hit| options.wants(i, hit)),
+        Some(&budget),
+    )?;
     let search = Search {
         batch,
         options,
         limit,
         plan: &plan,
+        large: &large,
         budget: &budget,
     };
     let found = parallel::try_map(plan.stretches.len(), plan.workers, |at| search.find(at))?;
@@ -126,10 +137,11 @@ struct Search<'a> {
     options: &'a RadiusOptions,
     limit: f64,
     plan: &'a Plan,
+    large: &'a [LargeHits],
     budget: &'a Budget,
 }
 
-/// What a stretch holds, before it is ordered.
+/// What a stretch holds, before it is ordered; of large crystals only how much.
 #[derive(Debug, Default)]
 struct Found {
     /// Edges of each atom.
@@ -140,7 +152,7 @@ struct Found {
 }
 
 impl Search<'_> {
-    /// Find the edges of a stretch: each once in small crystals, from both ends in large ones.
+    /// Find the edges of small crystals, each once; count those of large ones.
     fn find(&self, at: usize) -> Result<Found> {
         let mut found = Found::default();
         match &self.plan.stretches[at] {
@@ -167,42 +179,12 @@ impl Search<'_> {
                 }
             }
             Stretch::Large { crystal, atoms } => {
-                let large = self.plan.large(*crystal);
-                around(
-                    &large.grid,
-                    &large.cell,
-                    atoms.clone(),
-                    self.limit,
-                    &mut found.hits,
-                    &mut found.ends,
-                );
-                if self.options.half || !self.options.self_images {
-                    self.thin(atoms.start, &mut found);
-                }
-                count(0, &found.ends, &mut found.counts);
-                self.budget.take(found.hits.len())?;
+                let (large, at) = self.plan.large(*crystal);
+                let count = |atom: usize| self.large[at].at(large.grid.place(atom)).len() as u32;
+                found.counts.extend(atoms.clone().map(count));
             }
         }
         Ok(found)
-    }
-
-    /// Leave out what a half list or one without images of the atom itself does not hold.
-    fn thin(&self, first: usize, found: &mut Found) {
-        let (mut from, mut kept) = (0, 0);
-        for (at, end) in found.ends.iter_mut().enumerate() {
-            let i = first + at;
-            for e in from..*end as usize {
-                let hit = found.hits[e];
-                let j = hit.j as usize;
-                let wanted = (self.options.self_images || i != j)
-                    && (!self.options.half || i < j || (i == j && hit.shift > [0; 3]));
-                found.hits[kept] = hit;
-                kept += usize::from(wanted);
-            }
-            from = *end as usize;
-            *end = kept as u32;
-        }
-        found.hits.truncate(kept);
     }
 
     /// Order and write the edges of a stretch.
@@ -238,22 +220,21 @@ impl Search<'_> {
                 }
             }
             Stretch::Large { crystal, atoms } => {
-                let mut begin = 0;
-                for from in (0..atoms.len()).step_by(TOGETHER) {
-                    let part = from..(from + TOGETHER).min(atoms.len());
-                    let ends = &found.ends[part.clone()];
-                    let end = ends.last().map_or(begin, |&end| end);
+                let (large, at) = self.plan.large(*crystal);
+                let (mut hits, mut ends, mut counts) = (vec![], vec![], vec![]);
+                for from in atoms.clone().step_by(TOGETHER) {
+                    let together = from..(from + TOGETHER).min(atoms.end);
+                    self.large[at].gather(&large.grid, together, (&mut hits, &mut ends, &mut counts));
                     let found = lists::Found {
-                        hits: &found.hits[begin as usize..end as usize],
-                        ends,
-                        begin,
-                        first: atoms.start + from,
-                        counts: &found.counts[part],
+                        hits: &hits,
+                        ends: &ends,
+                        begin: 0,
+                        first: from,
+                        counts: &counts,
                         both: false,
                         listed: false,
                     };
                     write(*crystal, &found);
-                    begin = end;
                 }
             }
         }

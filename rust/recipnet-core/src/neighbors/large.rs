@@ -1,0 +1,94 @@
+//! Crystals of many atoms: searched bin by bin, handed out atom by atom.
+
+use super::cell::{Hit, SearchCell};
+use super::grid::{Around, Grid};
+use super::plan::Budget;
+use crate::error::Result;
+use crate::parallel;
+
+/// Atoms that are searched together, in the order of bins.
+const BLOCK: usize = 512;
+
+/// A large crystal made ready once for all its stretches.
+#[derive(Debug)]
+pub struct Large {
+    pub cell: SearchCell,
+    pub grid: Grid,
+    /// Within which neighbours are searched.
+    pub radius: f64,
+}
+
+/// Hits of a large crystal, those of one atom together, atoms in the order of bins.
+#[derive(Debug, Default)]
+pub struct LargeHits {
+    blocks: Vec<(Vec<Hit>, Vec<u32>)>,
+}
+
+impl Large {
+    /// All neighbours of all atoms, or those that are wanted of them.
+    pub fn search(
+        &self,
+        workers: usize,
+        wanted: Option<impl Fn(usize, &Hit) -> bool + Sync>,
+        budget: Option<&Budget>,
+    ) -> Result<LargeHits> {
+        let atoms = self.cell.len();
+        let blocks = parallel::try_map(atoms.div_ceil(BLOCK), workers, |at| {
+            let places = at * BLOCK..((at + 1) * BLOCK).min(atoms);
+            let (mut hits, mut ends) = (Vec::new(), Vec::with_capacity(places.len()));
+            let mut around = Around::default();
+            self.grid.find(
+                &self.cell,
+                places.clone(),
+                self.radius,
+                &mut around,
+                &mut hits,
+                &mut ends,
+            );
+            if let Some(wanted) = &wanted {
+                let (mut from, mut kept) = (0, 0);
+                for (place, end) in places.zip(&mut ends) {
+                    let atom = self.grid.atom(place);
+                    for at in from..*end as usize {
+                        hits[kept] = hits[at];
+                        kept += usize::from(wanted(atom, &hits[at]));
+                    }
+                    from = *end as usize;
+                    *end = kept as u32;
+                }
+                hits.truncate(kept);
+            }
+            budget.map_or(Ok(()), |budget| budget.take(hits.len()))?;
+            Ok((hits, ends))
+        })?;
+        Ok(LargeHits { blocks })
+    }
+}
+
+impl LargeHits {
+    /// Hits of the atom at a place.
+    pub fn at(&self, place: usize) -> &[Hit] {
+        let (hits, ends) = &self.blocks[place / BLOCK];
+        let at = place % BLOCK;
+        let begin = if at == 0 { 0 } else { ends[at - 1] };
+        &hits[begin as usize..ends[at] as usize]
+    }
+
+    /// Put the hits of some atoms one after the other, with where they end and how many they are.
+    pub fn gather(
+        &self,
+        grid: &Grid,
+        atoms: std::ops::Range<usize>,
+        (hits, ends, counts): (&mut Vec<Hit>, &mut Vec<u32>, &mut Vec<u32>),
+    ) {
+        hits.clear();
+        ends.clear();
+        counts.clear();
+        for atom in atoms {
+            let own = self.at(grid.place(atom));
+            hits.extend_from_slice(own);
+            ends.push(hits.len() as u32);
+            counts.push(own.len() as u32);
+        }
+    }
+}
