@@ -364,6 +364,25 @@ def as_batch(crystals: CrystalBatch | Crystal | Iterable[Crystal]) -> CrystalBat
     )
 
 
+def geometry(
+    crystals: CrystalBatch | Crystal | Iterable[Crystal],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int32]]:
+    """``lattices``, ``frac_coords``, ``offsets`` and ``site`` of what `as_batch` takes, to be read at once.
+
+    Those of a single crystal are its own arrays: making a batch of it takes longer than many a computation.
+
+    Raises
+    ------
+    ArgumentError
+        As `as_batch`.
+    """
+    if isinstance(crystals, Crystal):
+        offsets = np.array((0, len(crystals.numbers)), dtype=np.int64)
+        return crystals.lattice.reshape(1, 3, 3), crystals.frac_coords, offsets, crystals.site
+    batch = as_batch(crystals)
+    return batch.lattices, batch.frac_coords, batch.offsets, batch.site
+
+
 #: What every batch function takes.
 Crystals: TypeAlias = CrystalBatch | Crystal | Iterable[Crystal]
 

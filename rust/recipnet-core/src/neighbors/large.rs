@@ -2,12 +2,14 @@
 
 use super::cell::{Hit, SearchCell};
 use super::grid::{Around, Grid};
-use super::plan::Budget;
+use super::plan::{Budget, ball};
 use crate::error::Result;
 use crate::parallel;
 
 /// Atoms that are searched together, in the order of bins.
 const BLOCK: usize = 512;
+/// Most hits of a block for which memory is taken before they are found.
+const ROOM: f64 = 1e5;
 
 /// A large crystal made ready once for all its stretches.
 #[derive(Debug)]
@@ -33,9 +35,11 @@ impl Large {
         budget: Option<&Budget>,
     ) -> Result<LargeHits> {
         let atoms = self.cell.len();
+        let expected = 1.1 * ball(self.radius) * atoms as f64 / self.cell.volume();
         let blocks = parallel::try_map(atoms.div_ceil(BLOCK), workers, |at| {
             let places = at * BLOCK..((at + 1) * BLOCK).min(atoms);
-            let (mut hits, mut ends) = (Vec::new(), Vec::with_capacity(places.len()));
+            let room = (expected * places.len() as f64).min(ROOM);
+            let (mut hits, mut ends) = (Vec::with_capacity(room as usize), Vec::with_capacity(places.len()));
             let mut around = Around::default();
             self.grid.find(
                 &self.cell,

@@ -7,7 +7,7 @@ use multiversion::multiversion;
 use super::cell::{Hit, fractional};
 use super::edges::Sink;
 use super::lanes::{self, LANES, NO_KEY};
-use crate::math::{Mat3, Real, Vec3};
+use crate::math::{Mat3, Real, Vec3, dot, row_times};
 use crate::order::{REACH, Sorter, cut_nearest, sort_ties};
 
 /// Marks a hit that is read from its other end.
@@ -37,11 +37,11 @@ pub struct Found<'a> {
 /// Each entry of a list has a code. Where hits are listed, codes rise in the order of ties.
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// Vectors of the hits by column, their lengths, and what sorts these.
-    x: Vec<f64>,
-    y: Vec<f64>,
-    z: Vec<f64>,
-    distance: Vec<f64>,
+    /// Fractional vectors of the hits by column.
+    fractional: [Vec<f64>; 3],
+    /// Vector and length of each hit.
+    vectors: Vec<[f64; 4]>,
+    /// What sorts the lengths.
     keys: Vec<u64>,
     /// Neighbour and centre of each hit.
     pairs: Vec<[u32; 2]>,
@@ -70,22 +70,17 @@ impl Lists {
     /// Compute the vectors of hits and deal them out to the lists, which are then sorted by bins of distance.
     pub fn load(&mut self, found: &Found, frac: &[Vec3], given: &Mat3) {
         let total = found.hits.len();
-        self.pairs.clear();
-        for column in [&mut self.x, &mut self.y, &mut self.z, &mut self.distance] {
-            column.resize(total, 0.0);
+        let room = total.next_multiple_of(LANES);
+        for column in &mut self.fractional {
+            column.resize(room, 0.0);
         }
-        self.keys.resize(total, 0);
+        self.vectors.resize(room, [0.0; 4]);
+        self.keys.resize(room, 0);
+        self.pairs.clear();
         self.sources.clear();
         for (at, from, end) in found.stretches() {
             let centre = found.first + at;
-            let here = &frac[centre];
             let own = &found.hits[from..end];
-            let columns = (self.x[from..end].iter_mut())
-                .zip(&mut self.y[from..end])
-                .zip(&mut self.z[from..end]);
-            for (hit, ((x, y), z)) in own.iter().zip(columns) {
-                [*x, *y, *z] = fractional(here, &frac[hit.j as usize], hit.shift);
-            }
             self.pairs.extend(own.iter().map(|hit| [hit.j, centre as u32]));
             if found.both {
                 self.sources
@@ -93,8 +88,12 @@ impl Lists {
             }
             self.sources.extend(from as u32..end as u32);
         }
-        let columns = [&mut self.x, &mut self.y, &mut self.z, &mut self.distance].map(Vec::as_mut_slice);
-        let too_far = measure(columns, &mut self.keys, given);
+        let [x, y, z] = &mut self.fractional;
+        for column in [&mut *x, &mut *y, &mut *z] {
+            column[total..].fill(0.0);
+        }
+        subtract(found.hits, &self.pairs, frac, [x, y, z]);
+        let too_far = measure([x, y, z], &mut self.vectors, &mut self.keys, given);
         self.counts.clear();
         self.counts.extend_from_slice(found.counts);
         let longest = found.counts.iter().copied().max().unwrap_or(0);
@@ -191,21 +190,21 @@ impl Lists {
         }
         let start = self.starts[list] as usize;
         let codes = &self.codes[start..start + count];
-        let (sources, distance) = (&self.sources, &self.distance);
-        let (order, open) = self.sorter.sort_bins(count, |p| length(sources, distance, codes[p]));
+        let (sources, vectors) = (&self.sources, &self.vectors);
+        let (order, open) = self.sorter.sort_bins(count, |p| length(sources, vectors, codes[p]));
         self.order.extend(order.iter().map(|&p| codes[p as usize]));
         open
     }
 
     /// Put the ties of the list at hand in order.
     fn settle(&mut self, found: &Found) {
-        let (sources, distance) = (&self.sources, &self.distance);
+        let (sources, vectors) = (&self.sources, &self.vectors);
         let rank = |code: usize| {
             let hit = found.hits[code];
             (hit.j, hit.shift)
         };
         let tie = |a: usize, b: usize| -> Ordering { if found.listed { a.cmp(&b) } else { rank(a).cmp(&rank(b)) } };
-        sort_ties(&mut self.order, |code| length(sources, distance, code as u32), tie);
+        sort_ties(&mut self.order, |code| length(sources, vectors, code as u32), tie);
     }
 
     /// Make ready all lists.
@@ -231,10 +230,8 @@ impl Lists {
     /// long enough for that.
     pub fn order_nearest(&mut self, found: &Found, list: usize, k: usize, limits: (f64, f64)) -> Option<u32> {
         let open = self.take(list);
-        let (sources, distance) = (&self.sources, &self.distance);
-        if !cut_nearest(&mut self.order, k, limits, |code| {
-            length(sources, distance, code as u32)
-        }) {
+        let (sources, vectors) = (&self.sources, &self.vectors);
+        if !cut_nearest(&mut self.order, k, limits, |code| length(sources, vectors, code as u32)) {
             return None;
         }
         if open {
@@ -250,26 +247,24 @@ impl Lists {
     /// Exact, without negative zeros, and without branches: after sorting, the two kinds alternate at random.
     pub fn write<T: Real>(&mut self, found: &Found, first: usize, out: &mut impl Sink<T>) {
         let total = found.hits.len();
-        let (x, y, z, distance) = (
-            &self.x[..total],
-            &self.y[..total],
-            &self.z[..total],
-            &self.distance[..total],
-        );
-        let (hits, pairs) = (&found.hits[..total], &self.pairs[..total]);
+        let (hits, pairs, vectors) = (&found.hits[..total], &self.pairs[..total], &self.vectors[..total]);
         let ready = || {
-            self.ready
-                .iter()
-                .map(|&source| ((source & !BACKWARDS) as usize, source >> 31))
+            let sources = self.ready.iter();
+            sources.map(|&source| ((source & !BACKWARDS) as usize, source >> 31))
         };
         out.write(
             ready().map(|(hit, back)| (first + pairs[hit][back as usize] as usize) as i64),
-            ready().map(|(hit, back)| hits[hit].shift.map(|n| (n ^ -(back as i32)).wrapping_add(back as i32))),
+            ready().map(|(hit, back)| {
+                let [n0, n1, n2] = hits[hit].shift;
+                let turn = |n: i32| (n ^ -(back as i32)).wrapping_add(back as i32);
+                [turn(n0), turn(n1), turn(n2)]
+            }),
             ready().map(|(hit, back)| {
                 let sign = 1.0 - 2.0 * f64::from(back);
-                [x[hit], y[hit], z[hit]].map(|v| T::from_f64(v * sign + 0.0))
+                let [x, y, z, _] = vectors[hit];
+                [x, y, z].map(|v| T::from_f64(v * sign + 0.0))
             }),
-            ready().map(|(hit, _)| T::from_f64(distance[hit])),
+            ready().map(|(hit, _)| T::from_f64(vectors[hit][3])),
         );
         self.ready.clear();
     }
@@ -288,22 +283,40 @@ impl Found<'_> {
 }
 
 #[inline(always)]
-fn length(sources: &[u32], distance: &[f64], code: u32) -> f64 {
-    distance[(sources[code as usize] & !BACKWARDS) as usize]
+fn length(sources: &[u32], vectors: &[[f64; 4]], code: u32) -> f64 {
+    vectors[(sources[code as usize] & !BACKWARDS) as usize][3]
 }
 
-/// Turn fractional vectors into Cartesian ones, in place, with their lengths and keys; tells whether a length is too long
-/// for a key.
+/// Fractional vectors of hits, which lead from the second of each pair to an image of the first.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
-fn measure([x, y, z, distance]: [&mut [f64]; 4], keys: &mut [u64], given: &Mat3) -> bool {
-    let columns = x.iter_mut().zip(y).zip(z).zip(distance).zip(keys);
-    let mut too_far = 0;
-    for ((((x, y), z), distance), key) in columns {
-        let [u, v, w] = crate::math::row_times([*x, *y, *z], given);
-        (*x, *y, *z) = (u, v, w);
-        *distance = crate::math::dot([u, v, w], [u, v, w]).sqrt();
-        *key = lanes::key(*distance);
-        too_far |= u64::from(*distance >= lanes::FARTHEST);
+fn subtract(hits: &[Hit], pairs: &[[u32; 2]], frac: &[Vec3], [x, y, z]: [&mut [f64]; 3]) {
+    let columns = x.iter_mut().zip(y).zip(z);
+    for ((hit, &[neighbor, centre]), ((x, y), z)) in hits.iter().zip(pairs).zip(columns) {
+        [*x, *y, *z] = fractional(&frac[centre as usize], &frac[neighbor as usize], hit.shift);
     }
-    too_far != 0
+}
+
+/// Turn fractional vectors into Cartesian ones with their lengths and keys; tells whether a length is too long for a key.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn measure([x, y, z]: [&[f64]; 3], vectors: &mut [[f64; 4]], keys: &mut [u64], given: &Mat3) -> bool {
+    let columns = (x.as_chunks::<LANES>().0.iter())
+        .zip(y.as_chunks::<LANES>().0)
+        .zip(z.as_chunks::<LANES>().0);
+    let out = vectors.as_chunks_mut::<LANES>().0.iter_mut();
+    let out = out.zip(keys.as_chunks_mut::<LANES>().0);
+    let mut too_far = [0; LANES];
+    for (((x, y), z), (vectors, keys)) in columns.zip(out) {
+        let mut columns = [[0.0; LANES]; 4];
+        for lane in 0..LANES {
+            let [u, v, w] = row_times([x[lane], y[lane], z[lane]], given);
+            let distance = dot([u, v, w], [u, v, w]).sqrt();
+            (columns[0][lane], columns[1][lane], columns[2][lane], columns[3][lane]) = (u, v, w, distance);
+            keys[lane] = lanes::key(distance);
+            too_far[lane] |= u64::from(distance >= lanes::FARTHEST);
+        }
+        for (lane, vector) in vectors.iter_mut().enumerate() {
+            *vector = [columns[0][lane], columns[1][lane], columns[2][lane], columns[3][lane]];
+        }
+    }
+    too_far != [0; LANES]
 }
