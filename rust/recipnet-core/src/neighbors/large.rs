@@ -11,6 +11,9 @@ const BLOCK: usize = 512;
 /// Most hits of a block for which memory is taken before they are found.
 const ROOM: f64 = 1e5;
 
+/// Whether a hit of an atom is wanted.
+pub type Wanted<'a> = &'a (dyn Fn(usize, &Hit) -> bool + Sync);
+
 /// A large crystal made ready once for all its stretches.
 #[derive(Debug)]
 pub struct Large {
@@ -28,12 +31,7 @@ pub struct LargeHits {
 
 impl Large {
     /// All neighbours of all atoms, or those that are wanted of them.
-    pub fn search(
-        &self,
-        workers: usize,
-        wanted: Option<impl Fn(usize, &Hit) -> bool + Sync>,
-        budget: Option<&Budget>,
-    ) -> Result<LargeHits> {
+    pub fn search(&self, workers: usize, wanted: Option<Wanted>, budget: Option<&Budget>) -> Result<LargeHits> {
         let atoms = self.cell.len();
         let expected = 1.1 * ball(self.radius) * atoms as f64 / self.cell.volume();
         let blocks = parallel::try_map(atoms.div_ceil(BLOCK), workers, |at| {
@@ -49,7 +47,7 @@ impl Large {
                 &mut hits,
                 &mut ends,
             );
-            if let Some(wanted) = &wanted {
+            if let Some(wanted) = wanted {
                 let (mut from, mut kept) = (0, 0);
                 for (place, end) in places.zip(&mut ends) {
                     let atom = self.grid.atom(place);

@@ -138,7 +138,7 @@ fn directed<T: Real>(
     let expected = options.k as f64 * batch.num_atoms() as f64;
     let estimate = |b: usize| 2.0 * (options.k as f64) * batch.atoms(b).len() as f64;
     let plan = Plan::new(batch, threads, start, estimate)?;
-    let large = plan.search_large(None::<fn(usize, &Hit) -> bool>, None)?;
+    let large = plan.search_large(None, None)?;
     let parts = parallel::try_map(plan.stretches.len(), plan.workers, |at| {
         let mut part = Growing::<T>::with_capacity(if plan.stretches.len() == 1 {
             (1.15 * expected) as usize

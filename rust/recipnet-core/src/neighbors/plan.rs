@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::cell::{DISTANCE_SLACK, Hit, SearchCell};
+use super::cell::{DISTANCE_SLACK, SearchCell};
 use super::grid::Grid;
-use super::large::{Large, LargeHits};
+use super::large::{Large, LargeHits, Wanted};
 use crate::batch::BatchView;
 use crate::error::{LimitError, Result};
 use crate::parallel;
@@ -112,14 +112,10 @@ impl Plan {
     }
 
     /// Search all large crystals; `wanted`: which hits of an atom are kept.
-    pub fn search_large(
-        &self,
-        wanted: Option<impl Fn(usize, &Hit) -> bool + Sync>,
-        budget: Option<&Budget>,
-    ) -> Result<Vec<LargeHits>> {
+    pub fn search_large(&self, wanted: Option<Wanted>, budget: Option<&Budget>) -> Result<Vec<LargeHits>> {
         let found = self.large.iter();
         found
-            .map(|(_, large)| large.search(self.workers, wanted.as_ref(), budget))
+            .map(|(_, large)| large.search(self.workers, wanted, budget))
             .collect()
     }
 

@@ -72,10 +72,8 @@ pub fn neighbors<T: Real>(batch: &BatchView, options: &RadiusOptions, threads: O
     }
     let plan = Plan::new(batch, threads, |_| limit, estimate)?;
     let thin = options.half || !options.self_images;
-    let large = plan.search_large(
-        thin.then_some(|i: usize, hit: &Hit| options.wants(i, hit)),
-        Some(&budget),
-    )?;
+    let wanted = |i: usize, hit: &Hit| options.wants(i, hit);
+    let large = plan.search_large(thin.then_some(&wanted), Some(&budget))?;
     let search = Search {
         batch,
         options,
