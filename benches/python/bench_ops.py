@@ -4,9 +4,10 @@
 
 PRDNet-like: 20 atoms and 300 to 700 reflections a crystal, a weight for each term. ReGNet-like: the same with
 C = 256 channels. Compared with padded dense blocks and ``bmm``, with a loop over crystals, and with ``torch.compile``
-of the padded sum; padding the inputs is not counted against them. `ceiling` is what the same run measures for copying
-the bytes that have to move (weights; outputs of channels) or for a matrix product of as much arithmetic, whichever
-takes longer. Results are compared first. On CUDA `--large` adds at least 1 GiB of weights and 10 TFLOP of channels.
+of the padded sum. Padding the inputs is not counted against them, nor is making the gradient that comes in against
+anybody. `ceiling` is what the same run measures for copying the bytes that have to move (weights; outputs of channels)
+or for a matrix product of as much arithmetic, whichever takes longer. Results are compared first. On CUDA `--large`
+adds at least 1 GiB of weights and 10 TFLOP of channels.
 """
 
 from __future__ import annotations
@@ -72,12 +73,14 @@ def batch(crystals: int, atoms: int, low: int, high: int) -> tuple[Tensor, Tenso
 
 
 def both(function: Callable[[Tensor], object], leaf: Tensor) -> Callable[[], object]:
-    """Forward and backward, by the leaf and with a gradient of ones."""
+    """Forward and backward by the leaf; the gradient that comes in is made beforehand."""
+    out = function(leaf)
+    outs = out if isinstance(out, tuple) else (out,)
+    ones = [torch.full_like(o, 1.0 + 1.0j) if o.is_complex() else torch.ones_like(o) for o in outs]
 
     def run() -> object:
         out = function(leaf)
-        outs = list(out) if isinstance(out, tuple) else [torch.view_as_real(out) if out.is_complex() else out]
-        return torch.autograd.grad(outs, leaf, [torch.ones_like(o) for o in outs])
+        return torch.autograd.grad(out if isinstance(out, tuple) else (out,), leaf, ones)
 
     return run
 

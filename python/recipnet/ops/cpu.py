@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor
 from recipnet import _core
 
 Batch = tuple[Tensor, ...]
+
+_TYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 def _flat(values: Tensor) -> Any:
@@ -24,61 +27,82 @@ def _arrays(batch: Batch) -> tuple[Any, ...]:
     return tuple(values.detach().contiguous().numpy() for values in batch)
 
 
-def _complex(pairs: np.ndarray[Any, Any], *shape: int) -> Tensor:
-    return torch.view_as_complex(torch.from_numpy(pairs).view(*shape, 2))
+def _real(like: Tensor, *shape: int) -> tuple[Tensor, Any]:
+    """A tensor and its memory, flat; from NumPy, which asks for large pages where an array is large.
+
+    To touch fresh memory in small pages takes longer than the sums that are written to it.
+    """
+    values = np.empty(math.prod(shape), dtype=_TYPES[like.dtype])
+    return torch.from_numpy(values).view(shape), values
+
+
+def _complex(like: Tensor, *shape: int) -> tuple[Tensor, Any]:
+    pairs, values = _real(like, *shape, 2)
+    return torch.view_as_complex(pairs), values
 
 
 def channel_forward(q: Tensor, batch: Batch) -> Tensor:
-    channels = q.shape[1]
-    made = _core.channel_sums("forward", _arrays(batch), [_flat(q)], channels)
-    return _complex(made, batch[1].shape[0], channels)
+    made, out = _complex(q, batch[1].shape[0], q.shape[1])
+    _core.channel_sums("forward", _arrays(batch), [_flat(q)], q.shape[1], out)
+    return made
 
 
 def channel_adjoint(t: Tensor, batch: Batch) -> Tensor:
-    channels = t.shape[1]
-    made = _core.channel_sums("adjoint", _arrays(batch), [_flat(t)], channels)
-    return torch.from_numpy(made).view(-1, channels)
+    made, out = _real(batch[0], batch[0].shape[0], t.shape[1])
+    _core.channel_sums("adjoint", _arrays(batch), [_flat(t)], t.shape[1], out)
+    return made
 
 
 def channel_position_gradient(q: Tensor, t: Tensor, batch: Batch) -> Tensor:
-    made = _core.channel_sums("position_gradient", _arrays(batch), [_flat(q), _flat(t)], q.shape[1])
-    return torch.from_numpy(made).view(-1, 3)
+    made, out = _real(q, *batch[0].shape)
+    _core.channel_sums("position_gradient", _arrays(batch), [_flat(q), _flat(t)], q.shape[1], out)
+    return made
 
 
 def convolve(q: Tensor, weight: Tensor, batch: Batch) -> Tensor:
-    made = _core.channel_sums("convolve", _arrays(batch), [_flat(q), _flat(weight)], q.shape[1])
-    return torch.from_numpy(made).view(-1, q.shape[1])
+    made, out = _real(q, *q.shape)
+    _core.channel_sums("convolve", _arrays(batch), [_flat(q), _flat(weight)], q.shape[1], out)
+    return made
 
 
 def correlate(q: Tensor, p: Tensor, batch: Batch) -> Tensor:
-    made = _core.channel_sums("correlate", _arrays(batch), [_flat(q), _flat(p)], q.shape[1])
-    return torch.from_numpy(made).view(-1, q.shape[1])
+    made, out = _real(q, batch[1].shape[0], q.shape[1])
+    _core.channel_sums("correlate", _arrays(batch), [_flat(q), _flat(p)], q.shape[1], out)
+    return made
 
 
 def term_forward(weights: Tensor, batch: Batch) -> Tensor:
-    return _complex(_core.weighted_forward(_arrays(batch), _flat(weights), "term", None), batch[1].shape[0])
+    made, out = _complex(weights, batch[1].shape[0])
+    _core.weighted_forward(_arrays(batch), _flat(weights), "term", None, out)
+    return made
 
 
-def term_adjoint(g: Tensor, batch: Batch) -> Tensor:
-    return torch.from_numpy(_core.weighted_adjoint(_arrays(batch), _flat(g), "term", None))
+def term_adjoint(g: Tensor, terms: int, batch: Batch) -> Tensor:
+    made, out = _real(batch[0], terms)
+    _core.weighted_adjoint(_arrays(batch), _flat(g), "term", None, out)
+    return made
 
 
 def term_position_gradient(weights: Tensor, g: Tensor, batch: Batch) -> Tensor:
-    made = _core.weighted_position_gradient(_arrays(batch), _flat(weights), _flat(g), "term", None)
-    return torch.from_numpy(made).view(-1, 3)
+    made, out = _real(weights, *batch[0].shape)
+    _core.weighted_position_gradient(_arrays(batch), _flat(weights), _flat(g), "term", None, out)
+    return made
 
 
 def kind_forward(values: Tensor, kinds: Tensor, batch: Batch) -> Tensor:
-    of_atoms = (_flat(kinds), values.shape[1])
-    return _complex(_core.weighted_forward(_arrays(batch), _flat(values), "kind", of_atoms), batch[1].shape[0])
+    made, out = _complex(values, batch[1].shape[0])
+    _core.weighted_forward(_arrays(batch), _flat(values), "kind", (_flat(kinds), values.shape[1]), out)
+    return made
 
 
 def kind_adjoint(g: Tensor, kinds: Tensor, count: int, batch: Batch) -> Tensor:
-    made = _core.weighted_adjoint(_arrays(batch), _flat(g), "kind", (_flat(kinds), count))
-    return torch.from_numpy(made).view(-1, count)
+    made, out = _real(batch[0], batch[1].shape[0], count)
+    _core.weighted_adjoint(_arrays(batch), _flat(g), "kind", (_flat(kinds), count), out)
+    return made
 
 
 def kind_position_gradient(values: Tensor, kinds: Tensor, g: Tensor, batch: Batch) -> Tensor:
+    made, out = _real(values, *batch[0].shape)
     of_atoms = (_flat(kinds), values.shape[1])
-    made = _core.weighted_position_gradient(_arrays(batch), _flat(values), _flat(g), "kind", of_atoms)
-    return torch.from_numpy(made).view(-1, 3)
+    _core.weighted_position_gradient(_arrays(batch), _flat(values), _flat(g), "kind", of_atoms, out)
+    return made

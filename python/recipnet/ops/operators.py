@@ -80,7 +80,7 @@ def term_forward(weights: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tenso
 
 @custom_op("recipnet::term_adjoint", mutates_args=(), device_types="cpu")
 def term_adjoint(g: Tensor, terms: int, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
-    return cpu.term_adjoint(g, (frac, hkl, atom_offsets, hkl_offsets))
+    return cpu.term_adjoint(g, terms, (frac, hkl, atom_offsets, hkl_offsets))
 
 
 @custom_op("recipnet::term_position_gradient", mutates_args=(), device_types="cpu")

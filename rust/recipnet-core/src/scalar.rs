@@ -5,6 +5,8 @@
 
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
+use wide::{f32x4, f64x4};
+
 use crate::math::Real;
 
 /// float32 or float64.
@@ -17,6 +19,10 @@ pub trait Scalar:
     /// `self * b + c`, rounded once.
     #[must_use]
     fn mul_add(self, b: Self, c: Self) -> Self;
+
+    /// Rows as columns. A compiler left to itself moves the numbers one by one.
+    #[must_use]
+    fn transpose(square: [[Self; 4]; 4]) -> [[Self; 4]; 4];
 }
 
 impl Scalar for f32 {
@@ -26,6 +32,11 @@ impl Scalar for f32 {
     fn mul_add(self, b: Self, c: Self) -> Self {
         f32::mul_add(self, b, c)
     }
+
+    #[inline(always)]
+    fn transpose(square: [[Self; 4]; 4]) -> [[Self; 4]; 4] {
+        f32x4::transpose(square.map(f32x4::new)).map(f32x4::to_array)
+    }
 }
 
 impl Scalar for f64 {
@@ -34,5 +45,10 @@ impl Scalar for f64 {
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         f64::mul_add(self, b, c)
+    }
+
+    #[inline(always)]
+    fn transpose(square: [[Self; 4]; 4]) -> [[Self; 4]; 4] {
+        f64x4::transpose(square.map(f64x4::new)).map(f64x4::to_array)
     }
 }

@@ -1,13 +1,14 @@
 //! Fourier sums of ragged batches, on the memory of the arrays that come in.
 //!
 //! All arrays but coordinates and indices are flat; complex numbers are pairs. Real arrays have the type of `frac`.
+//! `out` is written whole.
 
-use numpy::{Element, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1};
 use pyo3::prelude::*;
 use recipnet_core::error::{ArgumentError, Error, Result};
 use recipnet_core::structure_factor::{self as sums, Keep, Ragged, Scalar, Weights};
 
-use crate::arrays::{compute, rows, slice, vector};
+use crate::arrays::{compute, rows, slice};
 use crate::error::CoreError;
 
 /// `(frac, hkl, atom_offsets, hkl_offsets)`.
@@ -42,17 +43,27 @@ fn pairs<'a, T: Element>(name: &'static str, array: &'a PyReadonlyArray1<'_, T>)
     }
 }
 
-/// Run a sum on a batch that is checked without Python's lock, and hand over what it made.
-fn on_batch<'py, T: Scalar + Element>(
-    py: Python<'py>,
-    arrays: &Arrays<'py, T>,
-    work: impl FnOnce(&Ragged<T>) -> Result<Vec<T>> + Send,
-) -> PyResult<Bound<'py, PyAny>> {
+/// The same to write to, N numbers at a time.
+fn groups<'a, T: Element, const N: usize>(array: &'a mut PyReadwriteArray1<'_, T>) -> PyResult<&'a mut [[T; N]]> {
+    match array.as_slice_mut()?.as_chunks_mut::<N>() {
+        (groups, []) => Ok(groups),
+        _ => Err(refuse(
+            "out",
+            "other length",
+            &format!("must hold {N} numbers for each row"),
+        )),
+    }
+}
+
+/// Run a sum on a batch that is checked without Python's lock.
+fn on_batch<T: Scalar + Element>(
+    py: Python<'_>,
+    arrays: &Arrays<'_, T>,
+    work: impl FnOnce(&Ragged<T>) -> Result<()> + Send,
+) -> PyResult<()> {
     let (frac, hkl) = (rows("frac", &arrays.0)?, rows("hkl", &arrays.1)?);
     let (atoms, reflections) = (slice("atom_offsets", &arrays.2)?, slice("hkl_offsets", &arrays.3)?);
-    let made = compute(py, || work(&Ragged::new(frac, hkl, atoms, reflections)?))?;
-    let array: Bound<'py, PyArray1<T>> = vector(py, made);
-    Ok(array.into_any())
+    compute(py, || work(&Ragged::new(frac, hkl, atoms, reflections)?))
 }
 
 /// Weights by their layout, "atom", "term" or "kind".
@@ -84,17 +95,18 @@ fn forward<'py, T: Scalar + Element>(
     weights: &Bound<'py, PyAny>,
     layout: &str,
     kinds: &Kinds<'py>,
-) -> PyResult<Bound<'py, PyAny>> {
+    out: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let mut out = out.extract::<PyReadwriteArray1<T>>()?;
+    let out = groups(&mut out)?;
     let (weights, (kinds, count)) = (weights.extract::<PyReadonlyArray1<T>>()?, kinds_of(kinds)?);
     let weights = weights_of(layout, slice("weights", &weights)?, kinds, count)?;
-    on_batch(py, arrays, |batch| {
-        sums::forward(batch, &weights, None).map(Vec::into_flattened)
-    })
+    on_batch(py, arrays, |batch| sums::forward(batch, &weights, None, out))
 }
 
 /// `F` of weights, as pairs; see `recipnet.ops`.
 #[pyfunction]
-#[pyo3(signature = (batch, weights, layout, kinds))]
+#[pyo3(signature = (batch, weights, layout, kinds, out))]
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn weighted_forward<'py>(
     py: Python<'py>,
@@ -102,10 +114,11 @@ pub fn weighted_forward<'py>(
     weights: Bound<'py, PyAny>,
     layout: &str,
     kinds: Kinds<'py>,
-) -> PyResult<Bound<'py, PyAny>> {
+    out: Bound<'py, PyAny>,
+) -> PyResult<()> {
     match batch {
-        Batch::Single(arrays) => forward(py, &arrays, &weights, layout, &kinds),
-        Batch::Double(arrays) => forward(py, &arrays, &weights, layout, &kinds),
+        Batch::Single(arrays) => forward(py, &arrays, &weights, layout, &kinds, &out),
+        Batch::Double(arrays) => forward(py, &arrays, &weights, layout, &kinds, &out),
     }
 }
 
@@ -115,7 +128,10 @@ fn adjoint<'py, T: Scalar + Element>(
     g: &Bound<'py, PyAny>,
     layout: &str,
     kinds: &Kinds<'py>,
-) -> PyResult<Bound<'py, PyAny>> {
+    out: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let mut out = out.extract::<PyReadwriteArray1<T>>()?;
+    let out = out.as_slice_mut()?;
     let (g, (kinds, count)) = (g.extract::<PyReadonlyArray1<T>>()?, kinds_of(kinds)?);
     let g = pairs("g", &g)?;
     let keep = match layout {
@@ -124,12 +140,12 @@ fn adjoint<'py, T: Scalar + Element>(
         "kind" => Keep::Kind { kinds, count },
         _ => return Err(refuse("layout", layout, "must be atom, term or kind")),
     };
-    on_batch(py, arrays, |batch| sums::adjoint(batch, g, &keep, None))
+    on_batch(py, arrays, |batch| sums::adjoint(batch, g, &keep, None, out))
 }
 
 /// Gradient of `weighted_forward` in the weights; see `recipnet.ops`.
 #[pyfunction]
-#[pyo3(signature = (batch, g, layout, kinds))]
+#[pyo3(signature = (batch, g, layout, kinds, out))]
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn weighted_adjoint<'py>(
     py: Python<'py>,
@@ -137,10 +153,11 @@ pub fn weighted_adjoint<'py>(
     g: Bound<'py, PyAny>,
     layout: &str,
     kinds: Kinds<'py>,
-) -> PyResult<Bound<'py, PyAny>> {
+    out: Bound<'py, PyAny>,
+) -> PyResult<()> {
     match batch {
-        Batch::Single(arrays) => adjoint(py, &arrays, &g, layout, &kinds),
-        Batch::Double(arrays) => adjoint(py, &arrays, &g, layout, &kinds),
+        Batch::Single(arrays) => adjoint(py, &arrays, &g, layout, &kinds, &out),
+        Batch::Double(arrays) => adjoint(py, &arrays, &g, layout, &kinds, &out),
     }
 }
 
@@ -151,7 +168,10 @@ fn position_gradient<'py, T: Scalar + Element>(
     g: &Bound<'py, PyAny>,
     layout: &str,
     kinds: &Kinds<'py>,
-) -> PyResult<Bound<'py, PyAny>> {
+    out: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let mut out = out.extract::<PyReadwriteArray1<T>>()?;
+    let out = groups(&mut out)?;
     let (weights, g) = (
         weights.extract::<PyReadonlyArray1<T>>()?,
         g.extract::<PyReadonlyArray1<T>>()?,
@@ -159,13 +179,13 @@ fn position_gradient<'py, T: Scalar + Element>(
     let (g, (kinds, count)) = (pairs("g", &g)?, kinds_of(kinds)?);
     let weights = weights_of(layout, slice("weights", &weights)?, kinds, count)?;
     on_batch(py, arrays, |batch| {
-        sums::position_gradient(batch, &weights, g, None).map(Vec::into_flattened)
+        sums::position_gradient(batch, &weights, g, None, out)
     })
 }
 
 /// Gradient of `weighted_forward` in the coordinates; see `recipnet.ops`.
 #[pyfunction]
-#[pyo3(signature = (batch, weights, g, layout, kinds))]
+#[pyo3(signature = (batch, weights, g, layout, kinds, out))]
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn weighted_position_gradient<'py>(
     py: Python<'py>,
@@ -174,10 +194,11 @@ pub fn weighted_position_gradient<'py>(
     g: Bound<'py, PyAny>,
     layout: &str,
     kinds: Kinds<'py>,
-) -> PyResult<Bound<'py, PyAny>> {
+    out: Bound<'py, PyAny>,
+) -> PyResult<()> {
     match batch {
-        Batch::Single(arrays) => position_gradient(py, &arrays, &weights, &g, layout, &kinds),
-        Batch::Double(arrays) => position_gradient(py, &arrays, &weights, &g, layout, &kinds),
+        Batch::Single(arrays) => position_gradient(py, &arrays, &weights, &g, layout, &kinds, &out),
+        Batch::Double(arrays) => position_gradient(py, &arrays, &weights, &g, layout, &kinds, &out),
     }
 }
 
@@ -187,35 +208,39 @@ fn channels<'py, T: Scalar + Element>(
     operation: &str,
     inputs: &[Bound<'py, PyAny>],
     channels: usize,
-) -> PyResult<Bound<'py, PyAny>> {
+    out: &Bound<'py, PyAny>,
+) -> PyResult<()> {
     let inputs: Vec<PyReadonlyArray1<T>> = inputs.iter().map(PyAnyMethods::extract).collect::<PyResult<_>>()?;
+    let mut out = out.extract::<PyReadwriteArray1<T>>()?;
     match (operation, inputs.as_slice()) {
         ("forward", [q]) => {
-            let q = slice("q", q)?;
+            let (q, out) = (slice("q", q)?, groups(&mut out)?);
             on_batch(py, arrays, |batch| {
-                sums::channels_forward(batch, q, channels, None).map(Vec::into_flattened)
+                sums::channels_forward(batch, q, channels, None, out)
             })
         }
         ("adjoint", [t]) => {
-            let t = pairs("t", t)?;
-            on_batch(py, arrays, |batch| sums::channels_adjoint(batch, t, channels, None))
+            let (t, out) = (pairs("t", t)?, out.as_slice_mut()?);
+            on_batch(py, arrays, |batch| {
+                sums::channels_adjoint(batch, t, channels, None, out)
+            })
         }
         ("position_gradient", [q, t]) => {
-            let (q, t) = (slice("q", q)?, pairs("t", t)?);
+            let (q, t, out) = (slice("q", q)?, pairs("t", t)?, groups(&mut out)?);
             on_batch(py, arrays, |batch| {
-                sums::channels_position_gradient(batch, q, t, channels, None).map(Vec::into_flattened)
+                sums::channels_position_gradient(batch, q, t, channels, None, out)
             })
         }
         ("convolve", [q, weight]) => {
-            let (q, weight) = (slice("q", q)?, slice("weight", weight)?);
+            let (q, weight, out) = (slice("q", q)?, slice("weight", weight)?, out.as_slice_mut()?);
             on_batch(py, arrays, |batch| {
-                sums::channels_convolve(batch, q, weight, channels, None)
+                sums::channels_convolve(batch, q, weight, channels, None, out)
             })
         }
         ("correlate", [q, p]) => {
-            let (q, p) = (slice("q", q)?, slice("p", p)?);
+            let (q, p, out) = (slice("q", q)?, slice("p", p)?, out.as_slice_mut()?);
             on_batch(py, arrays, |batch| {
-                sums::channels_correlate(batch, q, p, channels, None)
+                sums::channels_correlate(batch, q, p, channels, None, out)
             })
         }
         _ => Err(refuse("operation", operation, "not one of these, or with other inputs")),
@@ -224,7 +249,7 @@ fn channels<'py, T: Scalar + Element>(
 
 /// One of the sums with C channels; see `recipnet.ops`.
 #[pyfunction]
-#[pyo3(signature = (operation, batch, inputs, count))]
+#[pyo3(signature = (operation, batch, inputs, count, out))]
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn channel_sums<'py>(
     py: Python<'py>,
@@ -232,10 +257,11 @@ pub fn channel_sums<'py>(
     batch: Batch<'py>,
     inputs: Vec<Bound<'py, PyAny>>,
     count: usize,
-) -> PyResult<Bound<'py, PyAny>> {
+    out: Bound<'py, PyAny>,
+) -> PyResult<()> {
     match batch {
-        Batch::Single(arrays) => channels(py, &arrays, operation, &inputs, count),
-        Batch::Double(arrays) => channels(py, &arrays, operation, &inputs, count),
+        Batch::Single(arrays) => channels(py, &arrays, operation, &inputs, count, &out),
+        Batch::Double(arrays) => channels(py, &arrays, operation, &inputs, count, &out),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sums with C channels: products of a block of phases with packed channels, tile by tile in registers.
 //!
-//! A tile is [`ROWS`] rows by `NR` channels. Rows past the end repeat the last one and are not stored, channels past the
-//! end are zero, so that every element is summed in the same order wherever it lies.
+//! A tile is [`SIDE`] reflections, or as many atoms, by `NR` channels. Rows past the end are computed and not stored,
+//! channels past the end are zero, so that every element is summed in the same order wherever it lies.
 
 use std::f64::consts::TAU;
 
@@ -11,36 +11,93 @@ use super::weighted::blocks;
 use crate::machine::{Kernel, Machine};
 use crate::scalar::Scalar;
 
-/// Rows of a tile.
-const ROWS: usize = 4;
-/// Channels of a tile where vectors have 64 bytes, and elsewhere.
-const WIDE: usize = 16;
-const NARROW: usize = 8;
+/// Reflections, or atoms, of a tile.
+const SIDE: usize = 4;
 
-type Tile<T, const NR: usize> = [[T; NR]; ROWS];
+type Tile<T, const NR: usize> = [[T; NR]; SIDE];
 
-/// `a @ values` and `b @ values` of one tile: `a`, `b` are rows of coefficients, `values` as many rows as they are long.
-#[inline(always)]
-fn two_products<T: Scalar, M: Machine, const NR: usize>(
-    a: [&[T]; ROWS],
-    b: [&[T]; ROWS],
-    values: &[[T; NR]],
-) -> (Tile<T, NR>, Tile<T, NR>) {
-    let (mut re, mut im) = ([[T::ZERO; NR]; ROWS], [[T::ZERO; NR]; ROWS]);
-    let (a, b) = (a.map(|row| &row[..values.len()]), b.map(|row| &row[..values.len()]));
-    for (j, value) in values.iter().enumerate() {
-        for r in 0..ROWS {
-            let (x, y) = (a[r][j], b[r][j]);
-            for n in 0..NR {
-                re[r][n] = M::madd(x, value[n], re[r][n]);
-                im[r][n] = M::madd(y, value[n], im[r][n]);
+/// Phases of a tile's reflections at one atom: cosines, then sines.
+type Coefficients<T> = [[T; SIDE]; 2];
+
+/// The phases of a block in the order that the tiles read them: those of a tile lie together, atom after atom.
+struct Tiles<T> {
+    values: Vec<Coefficients<T>>,
+    atoms: usize,
+}
+
+impl<T: Scalar> Tiles<T> {
+    fn new() -> Self {
+        Self {
+            values: Vec::new(),
+            atoms: 0,
+        }
+    }
+
+    #[inline(always)]
+    fn pack(&mut self, phases: &Phases<T>, rows: usize) {
+        let width = phases.width;
+        self.atoms = width;
+        self.values.resize(BLOCK / SIDE * width, [[T::ZERO; SIDE]; 2]);
+        let tiles = self.values.chunks_exact_mut(width).zip((0..rows).step_by(SIDE));
+        for (tile, r) in tiles {
+            for j in (0..width).step_by(SIDE) {
+                for (part, values) in [&phases.cos, &phases.sin].into_iter().enumerate() {
+                    let mut square = [[T::ZERO; SIDE]; SIDE];
+                    for (i, line) in square.iter_mut().enumerate() {
+                        let begin = (r + i) * width + j;
+                        line.copy_from_slice(&values[begin..begin + SIDE]);
+                    }
+                    for (to, line) in tile[j..j + SIDE].iter_mut().zip(T::transpose(square)) {
+                        to[part] = line;
+                    }
+                }
             }
         }
+    }
+
+    /// The tile that begins with row `r`.
+    #[inline(always)]
+    fn at(&self, r: usize) -> &[Coefficients<T>] {
+        &self.values[r / SIDE * self.atoms..(r / SIDE + 1) * self.atoms]
+    }
+}
+
+/// `sum += factor * values`.
+#[inline(always)]
+fn accumulate<T: Scalar, M: Machine, const NR: usize>(factor: T, values: &[T; NR], sum: &mut [T; NR]) {
+    for n in 0..NR {
+        sum[n] = M::madd(factor, values[n], sum[n]);
+    }
+}
+
+/// The same for the rows of a tile; written out, since sums that are reached by a loop would not stay in registers.
+#[inline(always)]
+fn accumulate_rows<T: Scalar, M: Machine, const NR: usize>(
+    factors: &[T; SIDE],
+    values: &[T; NR],
+    [a, b, c, d]: &mut Tile<T, NR>,
+) {
+    accumulate::<T, M, NR>(factors[0], values, a);
+    accumulate::<T, M, NR>(factors[1], values, b);
+    accumulate::<T, M, NR>(factors[2], values, c);
+    accumulate::<T, M, NR>(factors[3], values, d);
+}
+
+/// `cos @ values` and `sin @ values` of one tile.
+#[inline(always)]
+fn two_products<T: Scalar, M: Machine, const NR: usize>(
+    phases: &[Coefficients<T>],
+    values: &[[T; NR]],
+) -> (Tile<T, NR>, Tile<T, NR>) {
+    let (mut re, mut im) = ([[T::ZERO; NR]; SIDE], [[T::ZERO; NR]; SIDE]);
+    for ([cos, sin], value) in phases.iter().zip(values) {
+        accumulate_rows::<T, M, NR>(cos, value, &mut re);
+        accumulate_rows::<T, M, NR>(sin, value, &mut im);
     }
     (re, im)
 }
 
-/// `sum_r cos[r, j] re[r] + sin[r, j] im[r]` of one tile, for [`ROWS`] atoms from `j`.
+/// `sum_r cos[r, j] re[r] + sin[r, j] im[r]` of one tile, for [`SIDE`] atoms from `j`.
 #[inline(always)]
 fn back_product<T: Scalar, M: Machine, const NR: usize>(
     phases: &Phases<T>,
@@ -48,23 +105,24 @@ fn back_product<T: Scalar, M: Machine, const NR: usize>(
     re: &[[T; NR]],
     im: &[[T; NR]],
 ) -> Tile<T, NR> {
-    let mut sum = [[T::ZERO; NR]; ROWS];
+    let (mut even, mut odd) = ([[T::ZERO; NR]; SIDE], [[T::ZERO; NR]; SIDE]);
     let phase = phases
         .cos
         .chunks_exact(phases.width)
         .zip(phases.sin.chunks_exact(phases.width));
     for ((re, im), (cos, sin)) in re.iter().zip(im).zip(phase) {
-        let (cos, sin) = (&cos[j..j + ROWS], &sin[j..j + ROWS]);
-        for r in 0..ROWS {
-            for n in 0..NR {
-                sum[r][n] = M::madd(cos[r], re[n], sum[r][n]);
-            }
-            for n in 0..NR {
-                sum[r][n] = M::madd(sin[r], im[n], sum[r][n]);
-            }
+        let (mut x, mut y) = ([T::ZERO; SIDE], [T::ZERO; SIDE]);
+        x.copy_from_slice(&cos[j..j + SIDE]);
+        y.copy_from_slice(&sin[j..j + SIDE]);
+        accumulate_rows::<T, M, NR>(&x, re, &mut even);
+        accumulate_rows::<T, M, NR>(&y, im, &mut odd);
+    }
+    for r in 0..SIDE {
+        for n in 0..NR {
+            even[r][n] += odd[r][n];
         }
     }
-    sum
+    even
 }
 
 /// Rows `(count, channels)` as tiles of `NR` channels: tile `k`, row `j` at `k * count + j`.
@@ -80,13 +138,87 @@ fn pack<T: Scalar, const NR: usize>(rows: &[T], channels: usize, packed: &mut Ve
     }
 }
 
-/// The phases of the rows of a tile of reflections, from `r` of `count`; the last is repeated past the end.
+/// Real and imaginary parts of at most `NR` complex numbers, zeros behind.
 #[inline(always)]
-fn tile_rows<T>(values: &[T], width: usize, r: usize, count: usize) -> [&[T]; ROWS] {
-    [0, 1, 2, 3].map(|i| {
-        let row = (r + i).min(count - 1);
-        &values[row * width..(row + 1) * width]
-    })
+fn parts<T: Scalar, const NR: usize>(row: &[[T; 2]], re: &mut [T; NR], im: &mut [T; NR]) {
+    if let Some(row) = row.first_chunk::<NR>() {
+        for n in 0..NR {
+            (re[n], im[n]) = (row[n][0], row[n][1]);
+        }
+    } else {
+        (*re, *im) = ([T::ZERO; NR], [T::ZERO; NR]);
+        for (n, pair) in row.iter().enumerate() {
+            (re[n], im[n]) = (pair[0], pair[1]);
+        }
+    }
+}
+
+/// Add the first numbers of a tile's row to as many.
+#[inline(always)]
+fn add<T: Scalar, const NR: usize>(to: &mut [T], values: &[T; NR]) {
+    if let Some(to) = to.first_chunk_mut::<NR>() {
+        let mut sum = *to;
+        for n in 0..NR {
+            sum[n] += values[n];
+        }
+        *to = sum;
+    } else {
+        for (to, &value) in to.iter_mut().zip(values) {
+            *to += value;
+        }
+    }
+}
+
+/// Real and imaginary parts as complex numbers, as many as `to` takes.
+#[inline(always)]
+fn interleave<T: Scalar, const NR: usize>(re: &[T; NR], im: &[T; NR], to: &mut [[T; 2]]) {
+    if let Some(to) = to.first_chunk_mut::<NR>() {
+        for n in 0..NR {
+            to[n] = [re[n], im[n]];
+        }
+    } else {
+        for (to, (&re, &im)) in to.iter_mut().zip(re.iter().zip(im)) {
+            *to = [re, im];
+        }
+    }
+}
+
+/// Real and imaginary parts of a block of reflections, in one tile of channels.
+struct Plane<T, const NR: usize> {
+    re: [[T; NR]; BLOCK],
+    im: [[T; NR]; BLOCK],
+}
+
+impl<T: Scalar, const NR: usize> Plane<T, NR> {
+    fn new() -> Self {
+        Self {
+            re: [[T::ZERO; NR]; BLOCK],
+            im: [[T::ZERO; NR]; BLOCK],
+        }
+    }
+
+    /// Visit the atoms with their adjoint sums of the first `rows` reflections.
+    #[inline(always)]
+    fn back<M: Machine>(&self, phases: &Phases<T>, rows: usize, atoms: usize, mut visit: impl FnMut(usize, &[T; NR])) {
+        for j in (0..atoms).step_by(SIDE) {
+            let sums = back_product::<T, M, NR>(phases, j, &self.re[..rows], &self.im[..rows]);
+            for (i, sum) in sums.iter().take(atoms - j).enumerate() {
+                visit(j + i, sum);
+            }
+        }
+    }
+}
+
+/// Run `tiles` of a kernel with the number of channels that suits the registers: two of them, or one.
+macro_rules! run_tiles {
+    ($kernel:ident, $machine:ident, $scalar:ident) => {
+        match ($machine::WIDE, size_of::<$scalar>() == 4) {
+            (true, true) => $kernel.tiles::<$machine, 32>(),
+            (true, false) => $kernel.tiles::<$machine, 16>(),
+            (false, true) => $kernel.tiles::<$machine, 8>(),
+            (false, false) => $kernel.tiles::<$machine, 4>(),
+        }
+    };
 }
 
 /// `S[h, c] = sum_j q[j, c] exp(+2 pi i h.x_j)` for the reflections of a piece.
@@ -102,51 +234,43 @@ impl<T: Scalar> ChannelForward<'_, T> {
     #[inline(always)]
     fn tiles<M: Machine, const NR: usize>(self) {
         let (atoms, channels, out) = (&self.piece.part.atoms, self.channels, self.out);
-        let mut packed: Vec<[T; NR]> = Vec::new();
+        if atoms.is_empty() {
+            out.fill([T::ZERO; 2]);
+        }
+        let (mut packed, mut coefficients) = (Vec::new(), Tiles::new());
         let visit = |phases: &Phases<T>, (atom, count): (usize, usize), (first, rows): (usize, usize)| {
             if first == 0 {
-                let begin = atoms.start + atom;
-                pack(
-                    &self.q[begin * channels..(begin + count) * channels],
-                    channels,
-                    &mut packed,
-                );
+                let begin = (atoms.start + atom) * channels;
+                pack::<T, NR>(&self.q[begin..begin + count * channels], channels, &mut packed);
             }
-            for r in (0..rows).step_by(ROWS) {
-                let cos = tile_rows(&phases.cos, phases.width, r, rows);
-                let sin = tile_rows(&phases.sin, phases.width, r, rows);
+            coefficients.pack(phases, rows);
+            for r in (0..rows).step_by(SIDE) {
+                let begin = (first + r) * channels;
+                let out = &mut out[begin..begin + SIDE.min(rows - r) * channels];
                 for (k, values) in packed.chunks_exact(count).enumerate() {
-                    let (re, im) = two_products::<T, M, NR>(cos, sin, values);
-                    let stored = ROWS.min(rows - r);
-                    for (i, (re, im)) in re.iter().zip(&im).take(stored).enumerate() {
-                        let begin = (first + r + i) * channels + k * NR;
-                        let end = (begin + NR).min((first + r + i + 1) * channels);
-                        let to = out[begin..end].iter_mut().zip(re.iter().zip(im));
+                    let (re, im) = two_products::<T, M, NR>(coefficients.at(r), values);
+                    for (row, (re, im)) in out.chunks_exact_mut(channels).zip(re.iter().zip(&im)) {
+                        let row = &mut row[k * NR..channels.min((k + 1) * NR)];
                         if atom == 0 {
-                            to.for_each(|(to, (&re, &im))| *to = [re, im]);
+                            interleave(re, im, row);
                         } else {
-                            to.for_each(|(to, (&re, &im))| *to = [to[0] + re, to[1] + im]);
+                            for (to, (&re, &im)) in row.iter_mut().zip(re.iter().zip(im)) {
+                                *to = [to[0] + re, to[1] + im];
+                            }
                         }
                     }
                 }
             }
         };
-        blocks::<T>(
-            &self.batch.frac[atoms.clone()],
-            &self.batch.hkl[self.piece.rows.clone()],
-            visit,
-        );
+        let hkl = &self.batch.hkl[self.piece.rows.clone()];
+        blocks::<T>(&self.batch.frac[atoms.clone()], hkl, visit);
     }
 }
 
 impl<T: Scalar> Kernel for ChannelForward<'_, T> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        if M::WIDE {
-            self.tiles::<M, WIDE>();
-        } else {
-            self.tiles::<M, NARROW>();
-        }
+        run_tiles!(self, M, T);
     }
 }
 
@@ -163,26 +287,20 @@ impl<T: Scalar> ChannelAdjoint<'_, T> {
     #[inline(always)]
     fn tiles<M: Machine, const NR: usize>(self) {
         let (reflections, channels, out) = (&self.piece.part.reflections, self.channels, self.out);
+        out.fill(T::ZERO);
         let t = &self.t[reflections.start * channels..reflections.end * channels];
-        let (mut re, mut im) = ([[T::ZERO; NR]; BLOCK], [[T::ZERO; NR]; BLOCK]);
+        let mut plane = Plane::<T, NR>::new();
         let visit = |phases: &Phases<T>, (atom, count): (usize, usize), (first, rows): (usize, usize)| {
             for c in (0..channels).step_by(NR) {
-                let columns = NR.min(channels - c);
+                let end = channels.min(c + NR);
                 for r in 0..rows {
-                    let begin = (first + r) * channels + c;
-                    for (n, value) in t[begin..begin + columns].iter().enumerate() {
-                        (re[r][n], im[r][n]) = (value[0], value[1]);
-                    }
+                    let begin = (first + r) * channels;
+                    parts(&t[begin + c..begin + end], &mut plane.re[r], &mut plane.im[r]);
                 }
-                for j in (0..count).step_by(ROWS) {
-                    let sum = back_product::<T, M, NR>(phases, j, &re[..rows], &im[..rows]);
-                    for (i, sum) in sum.iter().take(ROWS.min(count - j)).enumerate() {
-                        let begin = (atom + j + i) * channels + c;
-                        for (to, &value) in out[begin..begin + columns].iter_mut().zip(sum) {
-                            *to += value;
-                        }
-                    }
-                }
+                plane.back::<M>(phases, rows, count, |j, sum| {
+                    let begin = (atom + j) * channels;
+                    add(&mut out[begin + c..begin + end], sum);
+                });
             }
         };
         let hkl = &self.batch.hkl[reflections.clone()];
@@ -193,11 +311,7 @@ impl<T: Scalar> ChannelAdjoint<'_, T> {
 impl<T: Scalar> Kernel for ChannelAdjoint<'_, T> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        if M::WIDE {
-            self.tiles::<M, WIDE>();
-        } else {
-            self.tiles::<M, NARROW>();
-        }
+        run_tiles!(self, M, T);
     }
 }
 
@@ -217,6 +331,7 @@ impl<T: Scalar> Kernel for ChannelPositionGradient<'_, T> {
         let (atoms, channels, out) = (&self.piece.rows, self.channels, self.out);
         let reflections = &self.piece.part.reflections;
         let hkl = &self.batch.hkl[reflections.clone()];
+        out.fill([T::ZERO; 3]);
         // Channels of eight atoms side by side: group g, channel c at g * channels + c.
         let mut across: Vec<[T; LANES]> = Vec::new();
         let visit = |phases: &Phases<T>, (atom, count): (usize, usize), (first, rows): (usize, usize)| {
@@ -234,14 +349,14 @@ impl<T: Scalar> Kernel for ChannelPositionGradient<'_, T> {
             }
             for (group, values) in across.chunks_exact(channels).enumerate() {
                 let mut sums = [[T::ZERO; LANES]; 3];
-                for r in (0..rows).step_by(ROWS) {
+                for r in (0..rows).step_by(SIDE) {
                     let lines = [0, 1, 2, 3].map(|i| {
                         let begin = (reflections.start + first + (r + i).min(rows - 1)) * channels;
                         &self.t[begin..begin + channels]
                     });
-                    let (mut re, mut im) = ([[T::ZERO; LANES]; ROWS], [[T::ZERO; LANES]; ROWS]);
+                    let (mut re, mut im) = ([[T::ZERO; LANES]; SIDE], [[T::ZERO; LANES]; SIDE]);
                     for (c, value) in values.iter().enumerate() {
-                        for i in 0..ROWS {
+                        for i in 0..SIDE {
                             let [x, y] = lines[i][c];
                             for n in 0..LANES {
                                 re[i][n] = M::madd(x, value[n], re[i][n]);
@@ -249,7 +364,7 @@ impl<T: Scalar> Kernel for ChannelPositionGradient<'_, T> {
                             }
                         }
                     }
-                    for i in 0..ROWS.min(rows - r) {
+                    for i in 0..SIDE.min(rows - r) {
                         let begin = (r + i) * width + group * LANES;
                         let (cos, sin) = (&phases.cos[begin..begin + LANES], &phases.sin[begin..begin + LANES]);
                         let h = hkl[first + r + i].map(|index| T::from_f64(f64::from(index)));
@@ -295,18 +410,14 @@ pub(super) struct FusedSums<'a, T> {
 /// `two_products` over all atoms of a crystal, [`CHUNK`] at a time to bound the rounding.
 #[inline(always)]
 fn crystal_products<T: Scalar, M: Machine, const NR: usize>(
-    phases: &Phases<T>,
-    r: usize,
-    rows: usize,
+    phases: &[Coefficients<T>],
     values: &[[T; NR]],
 ) -> (Tile<T, NR>, Tile<T, NR>) {
-    let (mut re, mut im) = ([[T::ZERO; NR]; ROWS], [[T::ZERO; NR]; ROWS]);
-    let cos = tile_rows(&phases.cos, phases.width, r, rows);
-    let sin = tile_rows(&phases.sin, phases.width, r, rows);
-    for (chunk, values) in values.chunks(CHUNK).enumerate() {
-        let begin = chunk * CHUNK;
-        let part = two_products::<T, M, NR>(cos.map(|row| &row[begin..]), sin.map(|row| &row[begin..]), values);
-        for i in 0..ROWS {
+    let (first, others) = values.split_at(CHUNK.min(values.len()));
+    let (mut re, mut im) = two_products::<T, M, NR>(phases, first);
+    for (phases, values) in phases.chunks(CHUNK).skip(1).zip(others.chunks(CHUNK)) {
+        let part = two_products::<T, M, NR>(phases, values);
+        for i in 0..SIDE {
             for n in 0..NR {
                 re[i][n] += part.0[i][n];
                 im[i][n] += part.1[i][n];
@@ -333,6 +444,11 @@ impl<T: Scalar> FusedSums<'_, T> {
             pack(&taken, columns, &mut packed);
             packed
         };
+        match &mut self.work {
+            Fused::Convolve { out, .. } => out.iter_mut().for_each(|row| row.fill(T::ZERO)),
+            Fused::Correlate { out, .. } if atoms.is_empty() => out.iter_mut().for_each(|row| row.fill(T::ZERO)),
+            Fused::Correlate { .. } => {}
+        }
         if columns == 0 || atoms.is_empty() {
             return;
         }
@@ -344,42 +460,38 @@ impl<T: Scalar> FusedSums<'_, T> {
         let hkl = &self.batch.hkl[reflections.clone()];
         let mut phases = Phases::new(hkl);
         phases.set_atoms(&self.batch.frac[atoms.clone()]);
-        let (mut re, mut im) = ([[T::ZERO; NR]; BLOCK + ROWS], [[T::ZERO; NR]; BLOCK + ROWS]);
+        let mut coefficients = Tiles::new();
+        let mut plane = Plane::<T, NR>::new();
         for first in (0..hkl.len()).step_by(BLOCK) {
             let rows = BLOCK.min(hkl.len() - first);
             phases.set_block(first..first + rows);
-            for k in 0..columns.div_ceil(NR) {
-                let tile = k * atoms.len()..(k + 1) * atoms.len();
-                let held = NR.min(columns - k * NR);
-                match &mut self.work {
-                    Fused::Convolve { weight, out } => {
-                        for r in (0..rows).step_by(ROWS) {
-                            let sums = crystal_products::<T, M, NR>(&phases, r, rows, &q[tile.clone()]);
-                            for i in 0..ROWS.min(rows - r) {
-                                let begin = (reflections.start + first + r + i) * channels + self.first + k * NR;
-                                let mut factor = [T::ZERO; NR];
-                                factor[..held].copy_from_slice(&weight[begin..begin + held]);
+            coefficients.pack(&phases, rows);
+            match &mut self.work {
+                Fused::Convolve { weight, out } => {
+                    for (k, q) in q.chunks_exact(atoms.len()).enumerate() {
+                        let held = k * NR..columns.min((k + 1) * NR);
+                        for r in (0..rows).step_by(SIDE) {
+                            let (re, im) = crystal_products::<T, M, NR>(coefficients.at(r), q);
+                            for i in 0..SIDE.min(rows - r) {
+                                let begin = (reflections.start + first + r + i) * channels + self.first;
+                                let factor: [T; NR] = padded(&weight[begin + held.start..begin + held.end]);
                                 for n in 0..NR {
-                                    re[r + i][n] = factor[n] * sums.0[i][n];
-                                    im[r + i][n] = factor[n] * sums.1[i][n];
+                                    plane.re[r + i][n] = factor[n] * re[i][n];
+                                    plane.im[r + i][n] = factor[n] * im[i][n];
                                 }
                             }
                         }
-                        for j in (0..atoms.len()).step_by(ROWS) {
-                            let sum = back_product::<T, M, NR>(&phases, j, &re[..rows], &im[..rows]);
-                            for (sum, to) in sum.iter().zip(&mut out[j..]) {
-                                for (to, &value) in to[k * NR..k * NR + held].iter_mut().zip(sum) {
-                                    *to += value;
-                                }
-                            }
-                        }
+                        plane.back::<M>(&phases, rows, atoms.len(), |j, sum| add(&mut out[j][held.clone()], sum));
                     }
-                    Fused::Correlate { out, .. } => {
-                        for r in (0..rows).step_by(ROWS) {
-                            let one = crystal_products::<T, M, NR>(&phases, r, rows, &q[tile.clone()]);
-                            let two = crystal_products::<T, M, NR>(&phases, r, rows, &p[tile.clone()]);
-                            for i in 0..ROWS.min(rows - r) {
-                                let to = &mut out[first + r + i][k * NR..k * NR + held];
+                }
+                Fused::Correlate { out, .. } => {
+                    for r in (0..rows).step_by(SIDE) {
+                        let both = q.chunks_exact(atoms.len()).zip(p.chunks_exact(atoms.len()));
+                        for (k, (q, p)) in both.enumerate() {
+                            let one = crystal_products::<T, M, NR>(coefficients.at(r), q);
+                            let two = crystal_products::<T, M, NR>(coefficients.at(r), p);
+                            for i in 0..SIDE.min(rows - r) {
+                                let to = &mut out[first + r + i][k * NR..columns.min((k + 1) * NR)];
                                 for (n, to) in to.iter_mut().enumerate() {
                                     *to = M::madd(one.0[i][n], two.0[i][n], one.1[i][n] * two.1[i][n]);
                                 }
@@ -392,13 +504,19 @@ impl<T: Scalar> FusedSums<'_, T> {
     }
 }
 
+/// At most `NR` numbers, zeros behind.
+#[inline(always)]
+fn padded<T: Scalar, const NR: usize>(values: &[T]) -> [T; NR] {
+    values.first_chunk().copied().unwrap_or_else(|| {
+        let mut all = [T::ZERO; NR];
+        all[..values.len()].copy_from_slice(values);
+        all
+    })
+}
+
 impl<T: Scalar> Kernel for FusedSums<'_, T> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        if M::WIDE {
-            self.tiles::<M, WIDE>();
-        } else {
-            self.tiles::<M, NARROW>();
-        }
+        run_tiles!(self, M, T);
     }
 }

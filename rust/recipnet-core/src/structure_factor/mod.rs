@@ -11,6 +11,9 @@
 //! - [`channels_convolve`], [`channels_correlate`]: `adjoint(weight forward(q))` and `Re[conj(forward(q)) forward(p)]`
 //!   without the (H, C) complex numbers between.
 //!
+//! All write the whole of `out`, which the caller provides: memory that is touched for the first time would take longer
+//! than the sums.
+//!
 //! A gradient `g` of a complex number holds the derivatives by its real and imaginary part. Errors, as
 //! `max |F - F_exact| / sum_j |w_j(h)|`, stay below 1e-12 in float64 and 1e-5 in float32 for |h| up to 64. Results are
 //! the same bytes for every number of threads and every composition of the batch; between processors with and without
@@ -102,14 +105,19 @@ fn share<V: Send>(
     threads: Option<usize>,
     work: impl Fn(Piece, &mut [V]) + Sync,
 ) -> Result<()> {
+    let workers = parallel::workers(threads, nanos)?;
     let mut rest = out;
     let mut items = Vec::with_capacity(pieces.len());
-    for piece in pieces {
+    for (place, piece) in pieces.into_iter().enumerate() {
         let (own, others) = rest.split_at_mut(length(&piece));
         rest = others;
-        items.push((piece, own));
+        items.push((place, piece, own));
     }
-    parallel::for_each(items, parallel::workers(threads, nanos)?, |(piece, own)| {
+    // Workers take items one after the other: those that are worked on together should not share a page of the result
+    // that the system has yet to clear.
+    let run = items.len().div_ceil(workers).max(1);
+    items.sort_by_key(|&(place, ..)| place % run);
+    parallel::for_each(items, workers, |(_, piece, own)| {
         work(piece, own);
     })
 }
@@ -126,13 +134,19 @@ fn share<V: Send>(
 ///
 /// let frac = [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]];
 /// let batch = Ragged::new(&frac, &[[1, 0, 0], [1, 1, 0]], &[0, 2], &[0, 2])?;
-/// let f = forward(&batch, &Weights::Atom(&[1.0f64, 1.0]), None)?;
+/// let mut f = [[0.0f64; 2]; 2];
+/// forward(&batch, &Weights::Atom(&[1.0f64, 1.0]), None, &mut f)?;
 /// assert!(f[0][0].abs() < 1e-15 && (f[1][0] - 2.0).abs() < 1e-15);
 /// # Ok::<(), recipnet_core::error::Error>(())
 /// ```
-pub fn forward<T: Scalar>(batch: &Ragged<T>, weights: &Weights<T>, threads: Option<usize>) -> Result<Vec<[T; 2]>> {
+pub fn forward<T: Scalar>(
+    batch: &Ragged<T>,
+    weights: &Weights<T>,
+    threads: Option<usize>,
+    out: &mut [[T; 2]],
+) -> Result<()> {
     weights.check(batch)?;
-    let mut out = vec![[T::ZERO; 2]; batch.num_reflections()];
+    check_length("out", out.len(), batch.num_reflections(), "one for each reflection")?;
     let nanos = batch.num_terms() as f64 * TERM;
     let work = |piece, out: &mut [[T; 2]]| {
         dispatch(Forward {
@@ -144,20 +158,25 @@ pub fn forward<T: Scalar>(batch: &Ragged<T>, weights: &Weights<T>, threads: Opti
     };
     share(
         batch.pieces(true, BLOCK),
-        &mut out,
+        out,
         |piece| piece.rows.len(),
         nanos,
         threads,
         work,
-    )?;
-    Ok(out)
+    )
 }
 
 /// `Re[conj(exp(+2 pi i h.x_j)) g(h)]` for `g` (H), kept or summed as `keep` says.
 ///
 /// # Errors
 /// Arrays that do not fit the batch.
-pub fn adjoint<T: Scalar>(batch: &Ragged<T>, g: &[[T; 2]], keep: &Keep, threads: Option<usize>) -> Result<Vec<T>> {
+pub fn adjoint<T: Scalar>(
+    batch: &Ragged<T>,
+    g: &[[T; 2]],
+    keep: &Keep,
+    threads: Option<usize>,
+    out: &mut [T],
+) -> Result<()> {
     check_length("g", g.len(), batch.num_reflections(), "one for each reflection")?;
     let nanos = batch.num_terms() as f64 * TERM;
     let (size, by_reflection, step) = match keep {
@@ -173,7 +192,7 @@ pub fn adjoint<T: Scalar>(batch: &Ragged<T>, g: &[[T; 2]], keep: &Keep, threads:
         Keep::Term => piece.rows.len() * piece.part.reflections.len(),
         Keep::Kind { count, .. } => piece.rows.len() * count,
     };
-    let mut out = vec![T::ZERO; size];
+    check_length("out", out.len(), size, "as many as are kept")?;
     let work = |piece, out: &mut [T]| {
         dispatch(Adjoint {
             batch: *batch,
@@ -183,15 +202,7 @@ pub fn adjoint<T: Scalar>(batch: &Ragged<T>, g: &[[T; 2]], keep: &Keep, threads:
             out,
         });
     };
-    share(
-        batch.pieces(by_reflection, step),
-        &mut out,
-        length,
-        nanos,
-        threads,
-        work,
-    )?;
-    Ok(out)
+    share(batch.pieces(by_reflection, step), out, length, nanos, threads, work)
 }
 
 /// Gradient in the coordinates (N, 3): `2 pi sum_h h w_j(h) (g_im cos - g_re sin)` for `g` (H).
@@ -203,10 +214,11 @@ pub fn position_gradient<T: Scalar>(
     weights: &Weights<T>,
     g: &[[T; 2]],
     threads: Option<usize>,
-) -> Result<Vec<[T; 3]>> {
+    out: &mut [[T; 3]],
+) -> Result<()> {
     weights.check(batch)?;
     check_length("g", g.len(), batch.num_reflections(), "one for each reflection")?;
-    let mut out = vec![[T::ZERO; 3]; batch.num_atoms()];
+    check_length("out", out.len(), batch.num_atoms(), "one for each atom")?;
     let nanos = batch.num_terms() as f64 * TERM;
     let work = |piece, out: &mut [[T; 3]]| {
         dispatch(PositionGradient {
@@ -219,14 +231,16 @@ pub fn position_gradient<T: Scalar>(
     };
     share(
         batch.pieces(false, CHUNK),
-        &mut out,
+        out,
         |piece| piece.rows.len(),
         nanos,
         threads,
         work,
-    )?;
-    Ok(out)
+    )
 }
+
+const BY_ATOM: &str = "one for each atom and channel";
+const BY_REFLECTION: &str = "one for each reflection and channel";
 
 fn check_rows<V>(name: &'static str, values: &[V], rows: usize, channels: usize, what: &str) -> Result<()> {
     check_channels(channels)?;
@@ -246,12 +260,13 @@ pub fn channels_forward<T: Scalar>(
     q: &[T],
     channels: usize,
     threads: Option<usize>,
-) -> Result<Vec<[T; 2]>> {
-    check_rows("q", q, batch.num_atoms(), channels, "one for each atom and channel")?;
+    out: &mut [[T; 2]],
+) -> Result<()> {
+    check_rows("q", q, batch.num_atoms(), channels, BY_ATOM)?;
     if channels == 1 {
-        return forward(batch, &Weights::Atom(q), threads);
+        return forward(batch, &Weights::Atom(q), threads, out);
     }
-    let mut out = vec![[T::ZERO; 2]; batch.num_reflections() * channels];
+    check_rows("out", out, batch.num_reflections(), channels, BY_REFLECTION)?;
     let work = |piece, out: &mut [[T; 2]]| {
         dispatch(ChannelForward {
             batch: *batch,
@@ -264,13 +279,12 @@ pub fn channels_forward<T: Scalar>(
     let length = |piece: &Piece| piece.rows.len() * channels;
     share(
         batch.pieces(true, BLOCK),
-        &mut out,
+        out,
         length,
         channel_nanos(batch, channels),
         threads,
         work,
-    )?;
-    Ok(out)
+    )
 }
 
 /// `y[j, c] = sum_h Re[conj(exp(+2 pi i h.x_j)) t[h, c]]`: `t` (H, C) complex to (N, C), the adjoint of
@@ -283,18 +297,13 @@ pub fn channels_adjoint<T: Scalar>(
     t: &[[T; 2]],
     channels: usize,
     threads: Option<usize>,
-) -> Result<Vec<T>> {
-    check_rows(
-        "t",
-        t,
-        batch.num_reflections(),
-        channels,
-        "one for each reflection and channel",
-    )?;
+    out: &mut [T],
+) -> Result<()> {
+    check_rows("t", t, batch.num_reflections(), channels, BY_REFLECTION)?;
     if channels == 1 {
-        return adjoint(batch, t, &Keep::Atom, threads);
+        return adjoint(batch, t, &Keep::Atom, threads, out);
     }
-    let mut out = vec![T::ZERO; batch.num_atoms() * channels];
+    check_rows("out", out, batch.num_atoms(), channels, BY_ATOM)?;
     let work = |piece, out: &mut [T]| {
         dispatch(ChannelAdjoint {
             batch: *batch,
@@ -307,13 +316,12 @@ pub fn channels_adjoint<T: Scalar>(
     let length = |piece: &Piece| piece.rows.len() * channels;
     share(
         batch.pieces(false, CHUNK),
-        &mut out,
+        out,
         length,
         channel_nanos(batch, channels),
         threads,
         work,
-    )?;
-    Ok(out)
+    )
 }
 
 /// Gradient in the coordinates (N, 3) of `Re <t, channels_forward(q)>`, which is that of `<channels_adjoint(t), q>`.
@@ -326,19 +334,14 @@ pub fn channels_position_gradient<T: Scalar>(
     t: &[[T; 2]],
     channels: usize,
     threads: Option<usize>,
-) -> Result<Vec<[T; 3]>> {
-    check_rows("q", q, batch.num_atoms(), channels, "one for each atom and channel")?;
-    check_rows(
-        "t",
-        t,
-        batch.num_reflections(),
-        channels,
-        "one for each reflection and channel",
-    )?;
+    out: &mut [[T; 3]],
+) -> Result<()> {
+    check_rows("q", q, batch.num_atoms(), channels, BY_ATOM)?;
+    check_rows("t", t, batch.num_reflections(), channels, BY_REFLECTION)?;
     if channels == 1 {
-        return position_gradient(batch, &Weights::Atom(q), t, threads);
+        return position_gradient(batch, &Weights::Atom(q), t, threads, out);
     }
-    let mut out = vec![[T::ZERO; 3]; batch.num_atoms()];
+    check_length("out", out.len(), batch.num_atoms(), "one for each atom")?;
     let work = |piece, out: &mut [[T; 3]]| {
         dispatch(ChannelPositionGradient {
             batch: *batch,
@@ -352,13 +355,12 @@ pub fn channels_position_gradient<T: Scalar>(
     let nanos = channel_nanos(batch, channels);
     share(
         batch.pieces(false, CHUNK),
-        &mut out,
+        out,
         |piece| piece.rows.len(),
         nanos,
         threads,
         work,
-    )?;
-    Ok(out)
+    )
 }
 
 /// `y = adjoint(weight * forward(q))`: `q` (N, C), `weight` (H, C) real, to (N, C).
@@ -371,22 +373,16 @@ pub fn channels_convolve<T: Scalar>(
     weight: &[T],
     channels: usize,
     threads: Option<usize>,
-) -> Result<Vec<T>> {
-    check_rows("q", q, batch.num_atoms(), channels, "one for each atom and channel")?;
-    check_rows(
-        "weight",
-        weight,
-        batch.num_reflections(),
-        channels,
-        "one for each reflection and channel",
-    )?;
-    let mut out = vec![T::ZERO; batch.num_atoms() * channels];
+    out: &mut [T],
+) -> Result<()> {
+    check_rows("q", q, batch.num_atoms(), channels, BY_ATOM)?;
+    check_rows("weight", weight, batch.num_reflections(), channels, BY_REFLECTION)?;
+    check_rows("out", out, batch.num_atoms(), channels, BY_ATOM)?;
     let rows = |piece: &Piece| piece.part.atoms.len();
-    fused(batch, q, channels, &mut out, rows, threads, |out| Fused::Convolve {
+    fused(batch, q, channels, out, rows, threads, |out| Fused::Convolve {
         weight,
         out,
-    })?;
-    Ok(out)
+    })
 }
 
 /// `Re[conj(forward(q)) forward(p)]`: `q`, `p` (N, C) to (H, C) real; the gradient of [`channels_convolve`] in its weight.
@@ -399,16 +395,16 @@ pub fn channels_correlate<T: Scalar>(
     p: &[T],
     channels: usize,
     threads: Option<usize>,
-) -> Result<Vec<T>> {
-    check_rows("q", q, batch.num_atoms(), channels, "one for each atom and channel")?;
-    check_rows("p", p, batch.num_atoms(), channels, "one for each atom and channel")?;
-    let mut out = vec![T::ZERO; batch.num_reflections() * channels];
+    out: &mut [T],
+) -> Result<()> {
+    check_rows("q", q, batch.num_atoms(), channels, BY_ATOM)?;
+    check_rows("p", p, batch.num_atoms(), channels, BY_ATOM)?;
+    check_rows("out", out, batch.num_reflections(), channels, BY_REFLECTION)?;
     let rows = |piece: &Piece| piece.part.reflections.len();
-    fused(batch, q, channels, &mut out, rows, threads, |out| Fused::Correlate {
+    fused(batch, q, channels, out, rows, threads, |out| Fused::Correlate {
         p,
         out,
-    })?;
-    Ok(out)
+    })
 }
 
 /// A task for each crystal, and for large ones one for each few channels.

@@ -31,14 +31,34 @@ struct Axis<T> {
     im: Vec<T>,
 }
 
-impl<T: Scalar> Axis<T> {
-    /// The groups of the indices that occur on this axis.
-    fn new(hkl: &[[i32; 3]], axis: usize) -> Self {
-        let (mut low, mut high) = (MAX_INDEX, -MAX_INDEX);
-        for h in hkl {
-            low = low.min(h[axis]);
-            high = high.max(h[axis]);
+/// Smallest and largest index on each axis.
+fn bounds(hkl: &[[i32; 3]]) -> [[i32; 2]; 3] {
+    // Eight rows at a time, so that the comparisons are of whole vectors.
+    const WIDTH: usize = 24;
+    let (mut low, mut high) = ([MAX_INDEX; WIDTH], [-MAX_INDEX; WIDTH]);
+    let (blocks, rest) = hkl.as_flattened().as_chunks::<WIDTH>();
+    for block in blocks {
+        for i in 0..WIDTH {
+            low[i] = low[i].min(block[i]);
+            high[i] = high[i].max(block[i]);
         }
+    }
+    for (i, &index) in rest.iter().enumerate() {
+        low[i] = low[i].min(index);
+        high[i] = high[i].max(index);
+    }
+    [0, 1, 2].map(|axis| {
+        let of_axis = || (axis..WIDTH).step_by(3);
+        [
+            of_axis().fold(MAX_INDEX, |least, i| least.min(low[i])),
+            of_axis().fold(-MAX_INDEX, |most, i| most.max(high[i])),
+        ]
+    })
+}
+
+impl<T: Scalar> Axis<T> {
+    /// The groups of the indices that occur on this axis, from the smallest to the largest.
+    fn new(hkl: &[[i32; 3]], axis: usize, [low, high]: [i32; 2]) -> Self {
         let first = low.div_euclid(GROUP);
         let count = if hkl.is_empty() {
             0
@@ -70,54 +90,67 @@ impl<T: Scalar> Axis<T> {
     }
 
     #[inline(always)]
-    fn at(&self, row: u32, width: usize) -> (&[T], &[T]) {
+    fn at(&self, row: u32, width: usize) -> Pair<'_, T> {
         let place = row as usize * width;
-        (&self.re[place..place + width], &self.im[place..place + width])
+        lanes(&self.re[place..place + width], &self.im[place..place + width])
     }
 }
 
-/// Makes the table of one axis for the coordinates of a chunk, each in [-1/2, 1/2].
+/// Real and imaginary parts, [`LANES`] at a time.
+type Pair<'a, T> = (&'a [[T; LANES]], &'a [[T; LANES]]);
+
+#[inline(always)]
+fn lanes<'a, T>(re: &'a [T], im: &'a [T]) -> Pair<'a, T> {
+    (re.as_chunks().0, im.as_chunks().0)
+}
+
+/// Makes the tables of a chunk of atoms.
 struct Fill<'a, T> {
-    axis: &'a mut Axis<T>,
-    x: &'a [f64],
+    axes: &'a mut [Axis<T>; 3],
+    frac: &'a [[T; 3]],
 }
 
 impl<T: Scalar> Kernel for Fill<'_, T> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        let Self { axis, x } = self;
-        let width = x.len();
-        let size = axis.groups.len() * GROUP as usize * width;
-        axis.re.resize(size, T::ZERO);
-        axis.im.resize(size, T::ZERO);
-        let group_size = GROUP as usize * width;
-        let rows = axis
-            .re
-            .chunks_exact_mut(group_size)
-            .zip(axis.im.chunks_exact_mut(group_size));
-        for (&group, (group_re, group_im)) in axis.groups.iter().zip(rows) {
+        let width = self.frac.len().next_multiple_of(LANES);
+        for (number, axis) in self.axes.iter_mut().enumerate() {
+            let size = axis.groups.len() * GROUP as usize * width;
+            axis.re.resize(size, T::ZERO);
+            axis.im.resize(size, T::ZERO);
+            for (lane, atoms) in self.frac.chunks(LANES).enumerate() {
+                let mut x = [0.0; LANES];
+                for (x, atom) in x.iter_mut().zip(atoms) {
+                    let value: f64 = atom[number].into();
+                    *x = value - value.round_ties_even();
+                }
+                axis.fill::<M>(width, lane, x);
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Axis<T> {
+    /// The powers of eight atoms with coordinates in [-1/2, 1/2].
+    #[inline(always)]
+    fn fill<M: Machine>(&mut self, width: usize, lane: usize, x: [f64; LANES]) {
+        let (mut one_re, mut one_im) = ([0.0; LANES], [0.0; LANES]);
+        for i in 0..LANES {
+            (one_re[i], one_im[i]) = cis(x[i]);
+        }
+        let mut place = lane * LANES;
+        for &group in &self.groups {
             let start = f64::from(group * GROUP);
-            for (lane, x) in x.as_chunks::<LANES>().0.iter().enumerate() {
-                let (mut one_re, mut one_im) = ([0.0; LANES], [0.0; LANES]);
-                let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
-                for i in 0..LANES {
-                    (one_re[i], one_im[i]) = cis(x[i]);
-                    let turns = start * x[i];
-                    (re[i], im[i]) = cis(turns - ((turns + ROUND) - ROUND));
-                }
-                for power in 0..GROUP as usize {
-                    let place = power * width + lane * LANES;
-                    let (to_re, to_im) = (&mut group_re[place..place + LANES], &mut group_im[place..place + LANES]);
-                    for i in 0..LANES {
-                        to_re[i] = T::from_f64(re[i]);
-                        to_im[i] = T::from_f64(im[i]);
-                    }
-                    for i in 0..LANES {
-                        let next = M::madd(re[i], one_re[i], -(im[i] * one_im[i]));
-                        im[i] = M::madd(re[i], one_im[i], im[i] * one_re[i]);
-                        re[i] = next;
-                    }
-                }
+            let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
+            for i in 0..LANES {
+                let turns = start * x[i];
+                (re[i], im[i]) = cis(turns - ((turns + ROUND) - ROUND));
+            }
+            for _ in 0..GROUP {
+                self.re[place..place + LANES].copy_from_slice(&re.map(T::from_f64));
+                self.im[place..place + LANES].copy_from_slice(&im.map(T::from_f64));
+                place += width;
+                (re, im) = product::<f64, M>((&re, &im), (&one_re, &one_im));
             }
         }
     }
@@ -127,7 +160,6 @@ impl<T: Scalar> Kernel for Fill<'_, T> {
 pub struct Phases<T> {
     axes: [Axis<T>; 3],
     rows: Vec<[u32; 3]>,
-    x: Vec<f64>,
     product: (Vec<T>, Vec<T>),
     /// Atoms of the chunk, padded to a multiple of [`LANES`]; a padding atom sits at the origin.
     pub width: usize,
@@ -140,7 +172,8 @@ pub struct Phases<T> {
 impl<T: Scalar> Phases<T> {
     /// For these reflections; no atoms yet.
     pub fn new(hkl: &[[i32; 3]]) -> Self {
-        let axes = [0, 1, 2].map(|axis| Axis::new(hkl, axis));
+        let bounds = bounds(hkl);
+        let axes = [0, 1, 2].map(|axis| Axis::new(hkl, axis, bounds[axis]));
         let rows = hkl
             .iter()
             .map(|h| [axes[0].row(h[0]), axes[1].row(h[1]), axes[2].row(h[2])])
@@ -148,7 +181,6 @@ impl<T: Scalar> Phases<T> {
         Self {
             axes,
             rows,
-            x: Vec::new(),
             product: (Vec::new(), Vec::new()),
             width: 0,
             cos: Vec::new(),
@@ -159,18 +191,10 @@ impl<T: Scalar> Phases<T> {
     /// Make the tables of a chunk of atoms.
     pub fn set_atoms(&mut self, frac: &[[T; 3]]) {
         self.width = frac.len().next_multiple_of(LANES);
-        for axis in 0..3 {
-            self.x.clear();
-            self.x.extend(frac.iter().map(|x| {
-                let x: f64 = x[axis].into();
-                x - x.round_ties_even()
-            }));
-            self.x.resize(self.width, 0.0);
-            dispatch(Fill {
-                axis: &mut self.axes[axis],
-                x: &self.x,
-            });
-        }
+        dispatch(Fill {
+            axes: &mut self.axes,
+            frac,
+        });
         for values in [&mut self.product.0, &mut self.product.1] {
             values.resize(self.width, T::ZERO);
         }
@@ -210,31 +234,36 @@ impl<T: Scalar> Kernel for Block<'_, T> {
         for (&[h, k, l], (cos, sin)) in rows[self.block].iter().zip(targets) {
             if [h, k] != last {
                 last = [h, k];
-                let ((x_re, x_im), (y_re, y_im)) = (axes[0].at(h, width), axes[1].at(k, width));
-                multiply::<T, M>(x_re, x_im, y_re, y_im, xy_re, xy_im);
+                multiply::<T, M>(axes[0].at(h, width), axes[1].at(k, width), xy_re, xy_im);
             }
-            let (z_re, z_im) = axes[2].at(l, width);
-            multiply::<T, M>(xy_re, xy_im, z_re, z_im, cos, sin);
+            multiply::<T, M>(lanes(xy_re, xy_im), axes[2].at(l, width), cos, sin);
         }
     }
 }
 
-/// Complex product, element by element, of arrays of one length that is a multiple of [`LANES`].
+/// Complex product, element by element, of arrays of one length.
 #[inline(always)]
-fn multiply<T: Scalar, M: Machine>(a_re: &[T], a_im: &[T], b_re: &[T], b_im: &[T], to_re: &mut [T], to_im: &mut [T]) {
-    let a = a_re.as_chunks::<LANES>().0.iter().zip(a_im.as_chunks::<LANES>().0);
-    let b = b_re.as_chunks::<LANES>().0.iter().zip(b_im.as_chunks::<LANES>().0);
-    let to = to_re
-        .as_chunks_mut::<LANES>()
-        .0
-        .iter_mut()
-        .zip(to_im.as_chunks_mut::<LANES>().0);
-    for (((a_re, a_im), (b_re, b_im)), (to_re, to_im)) in a.zip(b).zip(to) {
-        for i in 0..LANES {
-            to_re[i] = M::madd(a_re[i], b_re[i], -(a_im[i] * b_im[i]));
-            to_im[i] = M::madd(a_re[i], b_im[i], a_im[i] * b_re[i]);
-        }
+fn multiply<T: Scalar, M: Machine>(a: Pair<T>, b: Pair<T>, re: &mut [T], im: &mut [T]) {
+    let to = re.as_chunks_mut().0.iter_mut().zip(im.as_chunks_mut().0);
+    for ((a, b), (re, im)) in a.0.iter().zip(a.1).zip(b.0.iter().zip(b.1)).zip(to) {
+        (*re, *im) = product::<T, M>(a, b);
     }
+}
+
+/// Complex product of eight numbers, from values: a compiler that had to think of overlap would not use vectors.
+#[inline(always)]
+fn product<T: Scalar, M: Machine>(
+    (&a_re, &a_im): (&[T; LANES], &[T; LANES]),
+    (&b_re, &b_im): (&[T; LANES], &[T; LANES]),
+) -> ([T; LANES], [T; LANES]) {
+    let (mut re, mut im) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+    for i in 0..LANES {
+        re[i] = M::madd(a_re[i], b_re[i], -(a_im[i] * b_im[i]));
+    }
+    for i in 0..LANES {
+        im[i] = M::madd(a_re[i], b_im[i], a_im[i] * b_re[i]);
+    }
+    (re, im)
 }
 
 #[cfg(test)]
@@ -251,15 +280,11 @@ mod tests {
             .collect();
         let mut phases = Phases::new(&hkl);
         phases.set_atoms(&frac);
-        for axis in 0..3 {
-            let mut x: Vec<f64> = frac.iter().map(|x| x[axis] - x[axis].round_ties_even()).collect();
-            x.resize(16, 0.0);
-            Fill {
-                axis: &mut phases.axes[axis],
-                x: &x,
-            }
-            .run::<M>();
+        Fill {
+            axes: &mut phases.axes,
+            frac: &frac,
         }
+        .run::<M>();
         Block {
             phases: &mut phases,
             block: 0..hkl.len(),

@@ -90,6 +90,28 @@ impl<T: Scalar> Case<T> {
     }
 }
 
+/// A number that no test expects.
+const UNSET: f64 = 1e30;
+
+/// What a sum writes; what it does not write stays unset.
+fn written<V: Copy>(size: usize, unset: V, sum: impl FnOnce(&mut [V]) -> Result<()>) -> Vec<V> {
+    let mut out = vec![unset; size];
+    sum(&mut out).unwrap();
+    out
+}
+
+fn complex<T: Scalar>(size: usize, sum: impl FnOnce(&mut [[T; 2]]) -> Result<()>) -> Vec<[T; 2]> {
+    written(size, [T::from_f64(UNSET); 2], sum)
+}
+
+fn real<T: Scalar>(size: usize, sum: impl FnOnce(&mut [T]) -> Result<()>) -> Vec<T> {
+    written(size, T::from_f64(UNSET), sum)
+}
+
+fn vectors<T: Scalar>(size: usize, sum: impl FnOnce(&mut [[T; 3]]) -> Result<()>) -> Vec<[T; 3]> {
+    written(size, [T::from_f64(UNSET); 3], sum)
+}
+
 /// Largest |found - expected| / scale, where a scale of 0 asks for equality.
 fn error<T: Scalar>(found: &[T], expected: &[f64], scale: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
@@ -160,12 +182,12 @@ fn check_weighted<T: Scalar>(case: &Case<T>, limit: f64) {
                 slope_scale[3 * j + axis] += (h_axis * w).abs() * re.hypot(im) + f64::MIN_POSITIVE;
             }
         }
-        let one = forward(&view, &weights, Some(1)).unwrap();
+        let one = complex(reflections, |out| forward(&view, &weights, Some(1), out));
         assert!(error(one.as_flattened(), &f, &f_scale) < limit);
-        assert_eq!(one, forward(&view, &weights, None).unwrap());
-        let found = adjoint(&view, &g, &keep, None).unwrap();
+        assert_eq!(one, complex(reflections, |out| forward(&view, &weights, None, out)));
+        let found = real(size, |out| adjoint(&view, &g, &keep, None, out));
         assert!(error(&found, &back, &back_scale) < limit);
-        let found = position_gradient(&view, &weights, &g, None).unwrap();
+        let found = vectors(atoms, |out| position_gradient(&view, &weights, &g, None, out));
         assert!(error(found.as_flattened(), &slope, &slope_scale) < limit);
     }
 }
@@ -215,16 +237,22 @@ fn check_channels_of<T: Scalar>(case: &Case<T>, channels: usize, limit: f64) {
         }
     }
     let twice = |scale: &[f64]| scale.iter().flat_map(|&v| [v, v]).collect::<Vec<_>>();
-    let found = channels_forward(&view, &q, channels, None).unwrap();
+    let rows = reflections * channels;
+    let found = complex(rows, |out| channels_forward(&view, &q, channels, None, out));
     assert!(error(found.as_flattened(), s.as_flattened(), &twice(&s_scale)) < limit);
-    assert_eq!(found, channels_forward(&view, &q, channels, Some(1)).unwrap());
-    let found = channels_adjoint(&view, &t, channels, None).unwrap();
+    let one = complex(rows, |out| channels_forward(&view, &q, channels, Some(1), out));
+    assert_eq!(found, one);
+    let found = real(atoms * channels, |out| channels_adjoint(&view, &t, channels, None, out));
     assert!(error(&found, &y, &y_scale) < limit);
-    let found = channels_position_gradient(&view, &q, &t, channels, None).unwrap();
+    let found = vectors(atoms, |out| {
+        channels_position_gradient(&view, &q, &t, channels, None, out)
+    });
     assert!(error(found.as_flattened(), &slope, &slope_scale) < limit);
-    let found = channels_convolve(&view, &q, &weight, channels, None).unwrap();
+    let found = real(atoms * channels, |out| {
+        channels_convolve(&view, &q, &weight, channels, None, out)
+    });
     assert!(error(&found, &z, &z_scale) < limit);
-    let found = channels_correlate(&view, &q, &p, channels, None).unwrap();
+    let found = real(rows, |out| channels_correlate(&view, &q, &p, channels, None, out));
     let expected: Vec<f64> = s.iter().zip(&s_p).map(|(a, b)| a[0] * b[0] + a[1] * b[1]).collect();
     let scale: Vec<f64> = s_scale.iter().zip(&p_scale).map(|(a, b)| a * b).collect();
     assert!(error(&found, &expected, &scale) < limit);
@@ -240,7 +268,7 @@ fn weighted_sums_equal_their_definition() {
 
 #[test]
 fn channel_sums_equal_their_definition() {
-    for channels in [1, 2, 7, 8, 16, 19, 35] {
+    for channels in [1, 2, 7, 8, 16, 19, 35, 64] {
         check_channels_of(&Case::<f64>::new(&ATOMS, &REFLECTIONS, 64.0), channels, 1e-12);
         check_channels_of(&Case::<f32>::new(&ATOMS, &REFLECTIONS, 64.0), channels, 1e-5);
     }
@@ -261,8 +289,8 @@ fn tasks_of_a_large_crystal_change_nothing() {
     let q: Vec<f64> = Random(3).values(300);
     let twice = [q.clone(), q.clone()].concat();
     assert_eq!(
-        forward(&large.view(), &Weights::Atom(&q), None).unwrap(),
-        forward(&halves.view(), &Weights::Atom(&twice), None).unwrap()
+        complex(1100, |out| forward(&large.view(), &Weights::Atom(&q), None, out)),
+        complex(1100, |out| forward(&halves.view(), &Weights::Atom(&twice), None, out))
     );
 }
 
@@ -272,7 +300,7 @@ fn known_phases_are_exact() {
     let frac = [[0.25, 0.0, 0.0]];
     let hkl: Vec<[i32; 3]> = (0..9).map(|h| [h - 4, 0, 0]).collect();
     let view = Ragged::new(&frac, &hkl, &[0, 1], &[0, 9]).unwrap();
-    let f = forward(&view, &Weights::Atom(&[1.0f64]), None).unwrap();
+    let f = complex(9, |out| forward(&view, &Weights::Atom(&[1.0f64]), None, out));
     for (h, value) in hkl.iter().zip(f) {
         let expected = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]][h[0].rem_euclid(4) as usize];
         assert_eq!(value, expected, "h = {}", h[0]);
@@ -308,10 +336,10 @@ fn on_machine<T: Scalar, M: Machine>(case: &Case<T>, limit: f64) {
         }
         .run::<M>();
     }
-    let best = forward(&view, &Weights::Atom(w), None).unwrap();
+    let best = complex(f.len(), |out| forward(&view, &Weights::Atom(w), None, out));
     let scale = vec![70.0; 2 * best.len()];
     assert!(error(f.as_flattened(), &wide(best.as_flattened()), &scale) < limit);
-    let best = channels_forward(&view, &q, channels, None).unwrap();
+    let best = complex(s.len(), |out| channels_forward(&view, &q, channels, None, out));
     let scale = vec![70.0; 2 * best.len()];
     assert!(error(s.as_flattened(), &wide(best.as_flattened()), &scale) < limit);
 }
@@ -350,18 +378,21 @@ fn bad_input_is_refused_by_name() {
     assert_eq!(name(&frac[..1], &[], &[0, 1], &[0, 0, 0]), "hkl_offsets");
     assert_eq!(name(&frac[..1], &[[1, 0, 0]], &[0, 1, 1], &[0, 2, 1]), "hkl_offsets");
     let view = Ragged::new(&frac[..1], &[[1, 0, 0]], &[0, 1], &[0, 1]).unwrap();
-    assert!(forward(&view, &Weights::Atom(&[]), None).is_err());
-    assert!(forward(&view, &Weights::Term(&[1.0, 2.0]), None).is_err());
+    let mut out = [[0.0; 2]];
+    assert!(forward(&view, &Weights::Atom(&[]), None, &mut out).is_err());
+    assert!(forward(&view, &Weights::Term(&[1.0, 2.0]), None, &mut out).is_err());
+    assert!(forward(&view, &Weights::Atom(&[1.0]), None, &mut []).is_err());
     let kind = |kinds: &[i64]| {
         let weights = Weights::Kind {
             values: &[1.0, 2.0],
             kinds,
             count: 2,
         };
-        forward(&view, &weights, None)
+        forward(&view, &weights, None, &mut [[0.0; 2]])
     };
     assert!(kind(&[1]).is_ok() && kind(&[2]).is_err() && kind(&[-1]).is_err() && kind(&[]).is_err());
-    assert!(channels_forward(&view, &[], 0, None).is_err());
-    assert!(channels_adjoint(&view, &[[1.0, 0.0]], 2, None).is_err());
-    assert!(forward(&view, &Weights::Atom(&[1.0]), Some(0)).is_err());
+    assert!(channels_forward(&view, &[], 0, None, &mut []).is_err());
+    assert!(channels_forward(&view, &[1.0, 1.0], 2, None, &mut out).is_err());
+    assert!(channels_adjoint(&view, &[[1.0, 0.0]], 2, None, &mut [0.0; 2]).is_err());
+    assert!(forward(&view, &Weights::Atom(&[1.0]), Some(0), &mut out).is_err());
 }

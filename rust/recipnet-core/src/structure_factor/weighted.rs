@@ -111,25 +111,27 @@ impl<T: Scalar> Panel<T> {
     }
 }
 
-/// `to[c * to_stride + r] = from[r * from_stride + c]` for `rows` and `columns`, in tiles that fit the registers.
+/// Side of the squares that a transposition works on.
+const SIDE: usize = 4;
+
+/// `to[c * to_stride + r] = from[r * from_stride + c]` for `rows` and `columns`, in squares that fit the registers.
 #[inline(always)]
 fn transpose<T: Scalar>(from: &[T], from_stride: usize, to: &mut [T], to_stride: usize, rows: usize, columns: usize) {
-    for r in (0..rows).step_by(LANES) {
-        for c in (0..columns).step_by(LANES) {
-            if r + LANES <= rows && c + LANES <= columns {
-                let mut tile = [[T::ZERO; LANES]; LANES];
-                for (i, line) in tile.iter_mut().enumerate() {
+    for r in (0..rows).step_by(SIDE) {
+        for c in (0..columns).step_by(SIDE) {
+            if r + SIDE <= rows && c + SIDE <= columns {
+                let mut square = [[T::ZERO; SIDE]; SIDE];
+                for (i, line) in square.iter_mut().enumerate() {
                     let begin = (r + i) * from_stride + c;
-                    line.copy_from_slice(&from[begin..begin + LANES]);
+                    line.copy_from_slice(&from[begin..begin + SIDE]);
                 }
-                for k in 0..LANES {
+                for (k, line) in T::transpose(square).iter().enumerate() {
                     let begin = (c + k) * to_stride + r;
-                    let column = tile.map(|line| line[k]);
-                    to[begin..begin + LANES].copy_from_slice(&column);
+                    to[begin..begin + SIDE].copy_from_slice(line);
                 }
             } else {
-                for i in r..(r + LANES).min(rows) {
-                    for k in c..(c + LANES).min(columns) {
+                for i in r..(r + SIDE).min(rows) {
+                    for k in c..(c + SIDE).min(columns) {
                         to[k * to_stride + i] = from[i * from_stride + k];
                     }
                 }
@@ -144,11 +146,21 @@ fn term(piece: &Piece, atom: usize, reflection: usize) -> usize {
     part.first_term + (atom - part.atoms.start) * part.reflections.len() + reflection - part.reflections.start
 }
 
-/// The sum of eight numbers, by halves.
+/// The sums of eight numbers each, by halves, of all rows of a block.
 #[inline(always)]
-fn total<T: Scalar>(v: [T; LANES]) -> T {
-    let half = [v[0] + v[4], v[1] + v[5], v[2] + v[6], v[3] + v[7]];
-    (half[0] + half[2]) + (half[1] + half[3])
+fn totals<T: Scalar>(rows: &[[T; LANES]; BLOCK]) -> [T; BLOCK] {
+    let mut columns = [T::ZERO; LANES * BLOCK];
+    transpose(rows.as_flattened(), LANES, &mut columns, BLOCK, BLOCK, LANES);
+    let (v, _) = columns.as_chunks::<BLOCK>();
+    std::array::from_fn(|r| {
+        let half = [
+            v[0][r] + v[4][r],
+            v[1][r] + v[5][r],
+            v[2][r] + v[6][r],
+            v[3][r] + v[7][r],
+        ];
+        (half[0] + half[2]) + (half[1] + half[3])
+    })
 }
 
 /// `F(h) = sum_j w_j(h) exp(+2 pi i h.x_j)` for the reflections of a piece.
@@ -165,25 +177,33 @@ impl<T: Scalar> Kernel for Forward<'_, T> {
         let (atoms, rows) = (&self.piece.part.atoms, &self.piece.rows);
         let mut panel = Panel::new();
         let out = self.out;
+        if atoms.is_empty() {
+            out.fill([T::ZERO; 2]);
+        }
         let visit = |phases: &Phases<T>, (atom, count): (usize, usize), (first, reflections): (usize, usize)| {
             let width = phases.width;
             let place = ((atoms.start + atom, count), (rows.start + first, reflections));
             panel.load(&self.weights, &self.piece, width, place.0, place.1);
-            let phase = phases.cos.chunks_exact(width).zip(phases.sin.chunks_exact(width));
-            let rows = out[first..first + reflections]
-                .iter_mut()
-                .zip(panel.values.chunks_exact(width));
-            for ((to, w), (cos, sin)) in rows.zip(phase) {
-                let (mut re, mut im) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+            let (mut re, mut im) = ([[T::ZERO; LANES]; BLOCK], [[T::ZERO; LANES]; BLOCK]);
+            for r in 0..reflections {
+                let row = r * width..(r + 1) * width;
+                let (cos, sin) = (&phases.cos[row.clone()], &phases.sin[row.clone()]);
                 let phase = cos.as_chunks::<LANES>().0.iter().zip(sin.as_chunks::<LANES>().0);
-                for (w, (cos, sin)) in w.as_chunks::<LANES>().0.iter().zip(phase) {
+                let (mut x, mut y) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+                for (&w, (&cos, &sin)) in panel.values[row].as_chunks::<LANES>().0.iter().zip(phase) {
                     for i in 0..LANES {
-                        re[i] = M::madd(w[i], cos[i], re[i]);
-                        im[i] = M::madd(w[i], sin[i], im[i]);
+                        x[i] = M::madd(w[i], cos[i], x[i]);
+                    }
+                    for i in 0..LANES {
+                        y[i] = M::madd(w[i], sin[i], y[i]);
                     }
                 }
-                to[0] += total(re);
-                to[1] += total(im);
+                (re[r], im[r]) = (x, y);
+            }
+            let (re, im) = (totals(&re), totals(&im));
+            for (to, (&re, &im)) in out[first..first + reflections].iter_mut().zip(re.iter().zip(&im)) {
+                let before = if atom == 0 { [T::ZERO; 2] } else { *to };
+                *to = [before[0] + re, before[1] + im];
             }
         };
         blocks::<T>(&self.batch.frac[atoms.clone()], &self.batch.hkl[rows.clone()], visit);
@@ -224,6 +244,9 @@ impl<T: Scalar> Kernel for Adjoint<'_, T> {
             Keep::Atom | Keep::Term => (self.piece.rows.clone(), part.reflections.clone()),
         };
         let (g, out) = (&self.g[reflections.clone()], self.out);
+        if !matches!(self.keep, Keep::Term) {
+            out.fill(T::ZERO);
+        }
         let mut values = [T::ZERO; BLOCK * CHUNK];
         let visit = |phases: &Phases<T>, (atom, count): (usize, usize), (first, rows): (usize, usize)| {
             let width = phases.width;
@@ -233,10 +256,12 @@ impl<T: Scalar> Kernel for Adjoint<'_, T> {
                 .zip(&g[first..first + rows]);
             for ((to, &[re, im]), (cos, sin)) in to.zip(phase) {
                 let phase = cos.as_chunks::<LANES>().0.iter().zip(sin.as_chunks::<LANES>().0);
-                for (to, (cos, sin)) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(phase) {
+                for (to, (&cos, &sin)) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(phase) {
+                    let mut value = [T::ZERO; LANES];
                     for i in 0..LANES {
-                        to[i] = M::madd(re, cos[i], im * sin[i]);
+                        value[i] = M::madd(re, cos[i], im * sin[i]);
                     }
+                    *to = value;
                 }
             }
             let values = &values[..width * rows];
@@ -288,27 +313,43 @@ impl<T: Scalar> Kernel for PositionGradient<'_, T> {
         let g = &self.g[part.reflections.clone()];
         let mut panel = Panel::new();
         let out = self.out;
+        out.fill([T::ZERO; 3]);
         let visit = |phases: &Phases<T>, (atom, count): (usize, usize), (first, rows): (usize, usize)| {
             let width = phases.width;
             let place = ((atoms.start + atom, count), (part.reflections.start + first, rows));
             panel.load(&self.weights, &self.piece, width, place.0, place.1);
-            let mut sums = [[T::ZERO; CHUNK]; 3];
-            let phase = phases.cos.chunks_exact(width).zip(phases.sin.chunks_exact(width));
-            let lines = g[first..first + rows].iter().zip(&hkl[first..first + rows]);
-            for (((&[re, im], h), w), (cos, sin)) in lines.zip(panel.values.chunks_exact(width)).zip(phase) {
-                let h = h.map(|index| T::from_f64(f64::from(index)));
-                for j in (0..width).step_by(LANES) {
-                    for i in j..j + LANES {
-                        let slope = w[i] * M::madd(im, cos[i], -(re * sin[i]));
-                        for axis in 0..3 {
-                            sums[axis][i] = M::madd(h[axis], slope, sums[axis][i]);
+            let mut h = [[T::ZERO; 3]; BLOCK];
+            for (h, index) in h.iter_mut().zip(&hkl[first..first + rows]) {
+                *h = index.map(|index| T::from_f64(f64::from(index)));
+            }
+            let g = &g[first..first + rows];
+            for j in (0..width).step_by(LANES) {
+                let mut sums = [[T::ZERO; LANES]; 3];
+                for (r, (&[re, im], h)) in g.iter().zip(&h).enumerate() {
+                    let begin = r * width + j;
+                    let eight = begin..begin + LANES;
+                    let (w, cos, sin) = (
+                        &panel.values[eight.clone()],
+                        &phases.cos[eight.clone()],
+                        &phases.sin[eight],
+                    );
+                    let mut slope = [T::ZERO; LANES];
+                    for i in 0..LANES {
+                        slope[i] = w[i] * M::madd(im, cos[i], -(re * sin[i]));
+                    }
+                    for axis in 0..3 {
+                        for i in 0..LANES {
+                            sums[axis][i] = M::madd(h[axis], slope[i], sums[axis][i]);
                         }
                     }
                 }
-            }
-            for (j, to) in out[atom..atom + count].iter_mut().enumerate() {
-                for axis in 0..3 {
-                    to[axis] += sums[axis][j] * T::from_f64(TAU);
+                for (i, to) in out[atom + j..(atom + j + LANES).min(atom + count)]
+                    .iter_mut()
+                    .enumerate()
+                {
+                    for axis in 0..3 {
+                        to[axis] += sums[axis][i] * T::from_f64(TAU);
+                    }
                 }
             }
         };
