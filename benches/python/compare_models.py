@@ -6,8 +6,8 @@
 Tables for log10 of both moduli (one run with two outputs) and for the embedded formation energies:
 
 - the same number of epochs for every model;
-- the same wall-clock time for PRDNet, ReGNet, their ablations and the best baseline: the slowest of them has
-  --epochs, the others as many as fit into its time by the fastest epoch that each has shown (or --budget seconds);
+- the same wall-clock time for PRDNet, ReGNet, their ablations (or those of --timed) and the best baseline: the slowest
+  has --epochs, the others as many as fit into its time by the fastest epoch that each has shown (or --budget seconds);
 - every ablation beside its model: without the reciprocal part, and a wider network without it that has as many
   parameters.
 
@@ -247,7 +247,7 @@ class Comparison:
         if arguments.no_equal_time:
             return
         rest = [name for name in names if not variants()[name].ours and name != "composition"]
-        timed = [name for name in names if variants()[name].ours]
+        timed = [name for name in names if name in (arguments.timed or VARIANTS)]
         if rest:
             timed.append(min(rest, key=lambda name: self.score(data, name)))
         if not timed:
@@ -319,6 +319,12 @@ def main() -> None:
         "--budget", type=float, default=0.0, help="seconds of training at equal time; 0: of the slowest"
     )
     parser.add_argument("--no-equal-time", action="store_true")
+    parser.add_argument(
+        "--timed",
+        nargs="+",
+        metavar="NAME",
+        help="of the variants, those at equal time; default: all",
+    )
     parser.add_argument("--preset", default="small")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="for every run, as recipnet-train")
     parser.add_argument("--jobs", type=int, default=2)
@@ -331,7 +337,7 @@ def main() -> None:
         return
     known = variants()
     arguments.models = arguments.models or list(known)
-    for name in arguments.models:
+    for name in [*arguments.models, *(arguments.timed or [])]:
         if name not in known:
             parser.error(f"no variant {name!r}; there are: " + "; ".join(known))
     if "elastic" in arguments.data and not arguments.elastic.is_file():
