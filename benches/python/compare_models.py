@@ -179,7 +179,8 @@ class Comparison:
         rows = self.read(kind, data, name, seed, folder)
         with self._lock:
             self.rows += rows
-            write("compare_models", self.rows, versions("torch", "lightning", "numpy"))
+            same = [row for row in self.rows if row["data"] == data]
+            write(f"compare_models_{data}", same, versions("torch", "lightning", "numpy"))
             for row in rows:
                 print({key: row[key] for key in ("kind", "data", "run", "seed", "target", "test MAE")}, flush=True)
         return rows
@@ -347,9 +348,9 @@ def main() -> None:
     comparison = Comparison(arguments)
     for data in arguments.data:
         comparison.compare(data)
-    found = summary(comparison.rows)
-    print(table(found))
-    print(write("compare_models_summary", found, versions("torch", "lightning", "numpy")))
+        found = summary([row for row in comparison.rows if row["data"] == data])
+        print(table(found))
+        print(write(f"compare_models_{data}_summary", found, versions("torch", "lightning", "numpy")))
 
 
 if __name__ == "__main__":
