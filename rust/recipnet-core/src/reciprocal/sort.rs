@@ -101,7 +101,7 @@ impl Sorter {
             self.sorted.resize(count + LANES, 0);
         }
         let buckets = count + 1;
-        dispatch(Keys {
+        dispatch(Encode {
             shape,
             runs,
             bins: ((1u64 << MOST_BITS.min(64 - low)) - 2) as f64,
@@ -230,6 +230,7 @@ struct Pairs<'a> {
 
 impl Pairs<'_> {
     #[inline(always)]
+    #[allow(clippy::needless_bitwise_bool)] // No branches: the loops over pairs are vectors.
     fn look(&self, a: u64, b: u64, gap: f64) -> (bool, bool) {
         let is_one = (a ^ b) >> self.low == 0;
         (is_one & (gap.abs() <= NOISE), !is_one & (gap > self.apart))
@@ -273,7 +274,7 @@ impl Kernel for FindDoubts<'_> {
 }
 
 /// Makes the numbers of runs, and says into which bucket each goes.
-struct Keys<'a> {
+struct Encode<'a> {
     shape: &'a Shape,
     runs: &'a [Run],
     bins: f64,
@@ -282,7 +283,7 @@ struct Keys<'a> {
     places: &'a mut [u32],
 }
 
-impl Kernel for Keys<'_> {
+impl Kernel for Encode<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
         let Shape {
