@@ -12,6 +12,20 @@ pub type IntMat3 = [[i64; 3]; 3];
 /// The identity among integer matrices.
 pub const INT_IDENTITY: IntMat3 = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
 
+/// Greatest common divisor, not negative; 0 of two zeros.
+#[must_use]
+pub fn gcd<T>(a: T, b: T) -> T
+where
+    T: Copy + PartialOrd + From<i8> + std::ops::Neg<Output = T> + std::ops::Rem<Output = T>,
+{
+    let zero = T::from(0);
+    let (mut a, mut b) = (a, b);
+    while b != zero {
+        (a, b) = (b, a % b);
+    }
+    if a < zero { -a } else { a }
+}
+
 /// Scalar product.
 #[must_use]
 #[inline]

@@ -2,6 +2,7 @@
 
 use super::cell::{Cell, nearest, wrap};
 use super::group::Group;
+use crate::math::gcd;
 
 /// The images of one row.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,14 +32,6 @@ struct Affine {
     matrix: [[i32; 3]; 3],
     shift: [i64; 3],
     order: i32,
-}
-
-fn gcd(a: i32, b: i32) -> i32 {
-    let (mut a, mut b) = (a.abs(), b.abs());
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }
 
 impl Affine {

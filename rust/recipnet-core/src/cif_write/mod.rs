@@ -7,6 +7,7 @@ mod asymmetric;
 use crate::error::WriteError;
 use crate::format::{decimal, triple};
 use crate::lattice::Lattice;
+use crate::math::gcd;
 use crate::structure::Structure;
 use crate::symmetry::{Operation, Operations};
 use asymmetric::{Representative, representatives};
@@ -114,13 +115,7 @@ fn formula(structure: &Structure) -> Option<(String, u64)> {
     if sums.is_empty() || sums.values().any(|sum| (sum - sum.round()).abs() > 1e-6 || *sum < 0.5) {
         return None;
     }
-    let gcd = |mut a: u64, mut b: u64| {
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    let units = sums.values().fold(0, |sum, &count| gcd(sum, count.round() as u64));
+    let units = sums.values().fold(0, |sum, &count| gcd(sum, count.round() as i64)) as u64;
     let parts: Vec<String> = sums
         .iter()
         .map(|(symbol, &count)| match count.round() as u64 / units {

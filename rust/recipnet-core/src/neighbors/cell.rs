@@ -37,6 +37,16 @@ pub fn whole(x: f64) -> i32 {
     (x + SHIFTER).to_bits() as i32
 }
 
+/// Places of the bits that are set, rising.
+#[inline(always)]
+pub fn set_bits(mut bits: u64) -> impl ExactSizeIterator<Item = usize> {
+    (0..bits.count_ones()).map(move |_| {
+        let place = bits.trailing_zeros() as usize;
+        bits &= bits.wrapping_sub(1);
+        place
+    })
+}
+
 /// A crystal in its reduced cell. `load` reuses the memory of the crystal before.
 #[derive(Debug, Clone)]
 pub struct SearchCell {

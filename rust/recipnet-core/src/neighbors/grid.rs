@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use super::cell::{Hit, SearchCell, whole};
+use super::cell::{Hit, SearchCell, set_bits, whole};
 use crate::math::{Vec3, ceil_int, floor_int, row_times};
 
 const LANES: usize = 8;
@@ -317,10 +317,8 @@ fn mark(grid: &Grid, around: &mut Around, places: Range<usize>, bounds: (f64, f6
 ))]
 fn collect(around: &Around, lane: usize, home: Image, hits: &mut Vec<Hit>) {
     for (near, images) in around.near.iter().zip(around.images.chunks(BLOCK)) {
-        let mut near = near[lane];
-        hits.extend((0..near.count_ones()).map(|_| {
-            let image = &images[near.trailing_zeros() as usize];
-            near &= near.wrapping_sub(1);
+        hits.extend(set_bits(near[lane]).map(|place| {
+            let image = &images[place];
             Hit {
                 shift: [
                     image[0].wrapping_sub(home[0]),

@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use super::cell::{Hit, SHIFTER, SearchCell, whole};
+use super::cell::{Hit, SHIFTER, SearchCell, set_bits, whole};
 use crate::lattice::lines;
 use crate::math::{Vec3, floor_int, row_times};
 
@@ -237,11 +237,10 @@ fn collect(
         ];
         let begin = hits.len();
         for block in 0..blocks {
-            let mut near = search.near[pair / LANES * blocks + block][pair % LANES];
+            let near = search.near[pair / LANES * blocks + block][pair % LANES];
             let shifts = &search.shifts[block * BLOCK..];
-            hits.extend((0..near.count_ones()).map(|_| {
-                let shift = &shifts[near.trailing_zeros() as usize];
-                near &= near.wrapping_sub(1);
+            hits.extend(set_bits(near).map(|place| {
+                let shift = &shifts[place];
                 Hit {
                     shift: [
                         image[0].wrapping_add(shift[0]),

@@ -4,7 +4,7 @@ use super::ball::Run;
 use super::group::{IDENTITY, OperationsView, Rotation, image};
 use super::wedge::Wedge;
 use crate::error::{Result, SymmetryError};
-use crate::math::int_det;
+use crate::math::{gcd, int_det};
 
 /// Highest order of a rotation of a lattice.
 const HIGHEST_ORDER: i64 = 6;
@@ -248,14 +248,6 @@ fn never_turns(rotation: &Rotation, w: [i64; 3], denominator: i64) -> bool {
         order += 1;
     }
     sum.iter().all(|x| x % (order * denominator) == 0)
-}
-
-fn gcd(a: i64, b: i64) -> i64 {
-    let (mut a, mut b) = (a.abs(), b.abs());
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a.max(1)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::operation::{DENOMINATOR, MAX_OPERATIONS, Operation, Operations, fit_denominator, narrow};
 use crate::error::SymmetryError;
-use crate::math::int_det;
+use crate::math::{gcd, int_det};
 
 /// Largest numerator or denominator of a change of basis.
 const MAX_ENTRY: i32 = 10_080;
@@ -274,14 +274,6 @@ fn too_many() -> SymmetryError {
 
 fn multiply<T: Copy + Into<i128>>(a: &[[T; 3]; 3], b: &[[i64; 3]; 3]) -> [[i128; 3]; 3] {
     std::array::from_fn(|i| std::array::from_fn(|j| (0..3).map(|k| a[i][k].into() * i128::from(b[k][j])).sum()))
-}
-
-fn gcd(a: i128, b: i128) -> i128 {
-    let (mut a, mut b) = (a.abs(), b.abs());
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a.max(1)
 }
 
 /// A triangular basis, with a positive diagonal, of all whole-numbered sums of the rows, which span space.

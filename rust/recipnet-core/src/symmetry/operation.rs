@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use super::group;
 use super::xyz::{ParsedOperation, parse_xyz};
 use crate::error::SymmetryError;
-use crate::math::{IntMat3, unimodular_inverse};
+use crate::math::{IntMat3, gcd, unimodular_inverse};
 
 /// Denominator of translations when nothing finer is listed: covers all tabulated settings and shifts by 1/8 and 1/24.
 pub const DENOMINATOR: i16 = 24;
@@ -450,14 +450,6 @@ pub(super) fn determinant(rotation: &[[i8; 3]; 3]) -> i32 {
     let m = rotation.map(|row| row.map(i32::from));
     m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])
         + m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0])
-}
-
-pub(super) fn gcd(a: i32, b: i32) -> i32 {
-    let (mut a, mut b) = (a.abs(), b.abs());
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a.max(1)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The grammar of `x+1/2,-y,z`: hand-written, one pass, exact.
 
-use super::operation::{DENOMINATOR, MAX_DENOMINATOR, determinant, gcd};
+use super::operation::{DENOMINATOR, MAX_DENOMINATOR, determinant};
 use crate::error::SymmetryError;
+use crate::math::gcd;
 
 /// Largest distance of a decimal translation from a multiple of 1/24.
 const DECIMAL_TOLERANCE: f64 = 1e-3;
