@@ -57,10 +57,6 @@ VARIANTS = {
     "regnet": Variant("regnet", ours=True),
     "regnet, no reciprocal block": Variant("regnet", {"reciprocal_blocks": 0}, ours=True),
     "regnet, no reciprocal block, equal size": Variant("regnet", {"reciprocal_blocks": 0}, "regnet", ours=True),
-    "regnet, all blocks reciprocal": Variant("regnet", {"reciprocal_blocks": 3}, ours=True),
-    "regnet, as all blocks reciprocal, equal size": Variant(
-        "regnet", {"reciprocal_blocks": 0}, "regnet, all blocks reciprocal", ours=True
-    ),
     "prdnet": Variant("prdnet", ours=True),
     "prdnet, no diffraction": Variant("prdnet", {"diffraction": False}, ours=True),
     "prdnet, no diffraction, equal size": Variant("prdnet", {"diffraction": False}, "prdnet", ours=True),

@@ -67,6 +67,18 @@ def test_local_layer_equals_its_twin():
     torch.testing.assert_close(layer(h, v, centre, neighbour, weight), expected, rtol=1e-12, atol=1e-12)
 
 
+def test_local_layer_feels_how_many_neighbours_there_are():
+    """Every edge twice adds twice as much; a normalisation of the sum would hide it."""
+    torch.manual_seed(0)
+    layer = GatedLayer(6).double()
+    h, v = 9.0 + torch.rand(4, 6, dtype=torch.float64), torch.randn(9, 6, dtype=torch.float64)  # far above the kink
+    centre, neighbour = torch.randint(0, 4, (2, 9))
+    weight = torch.rand(9, 1, dtype=torch.float64)
+    once = layer(h, v, centre, neighbour, weight) - h
+    twice = layer(h, v.repeat(2, 1), centre.repeat(2), neighbour.repeat(2), weight.repeat(2, 1)) - h
+    torch.testing.assert_close(twice, 2 * once, rtol=1e-12, atol=1e-12)
+
+
 def block_and_batch(crystals: list[rn.Crystal], d_min: float = 1.5) -> tuple[ReciprocalBlock, object]:
     torch.manual_seed(1)
     block = ReciprocalBlock(5, d_min, 12).double()

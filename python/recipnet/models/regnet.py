@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Angstrom^3; keeps (1 / volume) times a sum over atoms of order one (spec of the exact variant).
 VOLUME_SCALE = 20.0
+#: A reciprocal block starts this much smaller than its layers would make it: as a small change of the local stream.
+BLOCK_START = 0.1
 
 
 class Residual(nn.Module):
@@ -69,6 +71,8 @@ class ReciprocalBlock(nn.Module):
         self.zero = nn.Parameter(torch.zeros(channels))
         self.dense = nn.Linear(channels, channels, bias=False)
         self.post = nn.Sequential(Residual(channels), Residual(channels))
+        with torch.no_grad():
+            self.dense.weight.mul_(BLOCK_START)
 
     def convolve(self, x: Tensor, batch: TensorBatch) -> Tensor:
         """The convolution alone: ``(N, C) -> (N, C)``."""
