@@ -154,7 +154,7 @@ def test_opcheck():
         (operators.term_adjoint, (g, 17)),
         (operators.term_position_gradient, (leaves["terms"], g)),
     ):
-        torch.library.opcheck(operator, (*inputs, frac, *rest), test_utils=("test_schema", "test_faketensor"))
+        torch.library.opcheck(operator.overload, (*inputs, frac, *rest), test_utils=("test_schema", "test_faketensor"))
 
 
 @pytest.mark.parametrize("channels", [8, 33])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -202,9 +204,30 @@ def test_opcheck():
         (operators.kind_adjoint, (g, kinds, 3)),
     ]
     for operator, inputs in cases:
-        torch.library.opcheck(operator, (*inputs, *batch))
+        torch.library.opcheck(operator.overload, (*inputs, *batch))
     detached = (by_kind.detach(), kinds, g.detach(), values["x"].detach(), *rest)
-    torch.library.opcheck(operators.kind_position_gradient, detached)
+    torch.library.opcheck(operators.kind_position_gradient.overload, detached)
+
+
+def test_a_second_derivative_that_is_not_made_is_refused():
+    values, rest = small()
+    known = {"species": values["species"], "table": values["table"].detach(), "stol_max": 2.0}
+    x = values["x"]
+    f = structure_factor(x, None, *rest, inverse_d=torch.rand(9, dtype=torch.float64), **known)
+    (slope,) = torch.autograd.grad(f.abs().square().sum(), x, create_graph=True)
+    with pytest.raises(NotImplementedError, match="differentiated once in the coordinates"):
+        slope.square().sum().backward()
+
+
+def test_the_first_call_does_not_import_the_compiler():
+    code = """
+import sys, torch
+from recipnet.ops import recip_forward
+x, offsets = torch.rand(2, 3, requires_grad=True), torch.tensor([0, 2])
+recip_forward(torch.rand(2, 2), x, torch.ones(2, 3, dtype=torch.int32), offsets, offsets).abs().sum().backward()
+assert not {"torch._inductor", "sympy"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_outputs_share_no_memory_and_inputs_are_not_copied():

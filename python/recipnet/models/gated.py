@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from recipnet.models.segments import gather_rows, segment_sum
 
-
 #: Factor that sums over neighbours start with: their messages are about half gated and add up at random.
 SUM_START = 0.3
 
@@ -50,7 +49,8 @@ class GatedLayer(nn.Module):
     ----------
     channels : int
     norm : callable, optional
-        Makes the two normalisations of a width; the published models have ``nn.BatchNorm1d``. None: :class:`ChannelScale`.
+        Makes the two normalisations of a width; the published models have ``nn.BatchNorm1d``. Default:
+        :class:`ChannelScale`.
     """
 
     def __init__(self, channels: int, norm: Callable[[int], nn.Module] | None = None) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from recipnet import _core
+from recipnet.ops.memory import blocks
 
 Batch = tuple[Tensor, ...]
 
@@ -28,11 +29,8 @@ def _arrays(batch: Batch) -> tuple[Any, ...]:
 
 
 def _real(like: Tensor, *shape: int) -> tuple[Tensor, Any]:
-    """A tensor and its memory, flat; from NumPy, which asks for large pages where an array is large.
-
-    To touch fresh memory in small pages takes longer than the sums that are written to it.
-    """
-    values = np.empty(math.prod(shape), dtype=_TYPES[like.dtype])
+    """A tensor and its memory, flat."""
+    values = blocks.empty(math.prod(shape), _TYPES[like.dtype])
     return torch.from_numpy(values).view(shape), values
 
 

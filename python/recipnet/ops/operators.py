@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.library import custom_op
 
 from recipnet.ops import cpu, cuda, plain
+from recipnet.ops.library import Operator
 
 TWO_PI = 2.0 * math.pi
 Gradients = tuple[Tensor | None, ...]
@@ -43,29 +43,29 @@ def _complex(like: Tensor, *shape: int) -> Tensor:
 # channels
 
 
-@custom_op("recipnet::channel_forward", mutates_args=(), device_types="cpu")
+@Operator
 def channel_forward(q: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
     return cpu.channel_forward(q, (frac, hkl, atom_offsets, hkl_offsets))
 
 
-@custom_op("recipnet::channel_adjoint", mutates_args=(), device_types="cpu")
+@Operator
 def channel_adjoint(t: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
     return cpu.channel_adjoint(t, (frac, hkl, atom_offsets, hkl_offsets))
 
 
-@custom_op("recipnet::channel_position_gradient", mutates_args=(), device_types="cpu")
+@Operator
 def channel_position_gradient(
     q: Tensor, t: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
 ) -> Tensor:
     return cpu.channel_position_gradient(q, t, (frac, hkl, atom_offsets, hkl_offsets))
 
 
-@custom_op("recipnet::convolve", mutates_args=(), device_types="cpu")
+@Operator
 def convolve(q: Tensor, weight: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
     return cpu.convolve(q, weight, (frac, hkl, atom_offsets, hkl_offsets))
 
 
-@custom_op("recipnet::correlate", mutates_args=(), device_types="cpu")
+@Operator
 def correlate(q: Tensor, p: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
     return cpu.correlate(q, p, (frac, hkl, atom_offsets, hkl_offsets))
 
@@ -73,17 +73,17 @@ def correlate(q: Tensor, p: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Ten
 # terms
 
 
-@custom_op("recipnet::term_forward", mutates_args=(), device_types="cpu")
+@Operator
 def term_forward(weights: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
     return cpu.term_forward(weights, (frac, hkl, atom_offsets, hkl_offsets))
 
 
-@custom_op("recipnet::term_adjoint", mutates_args=(), device_types="cpu")
+@Operator
 def term_adjoint(g: Tensor, terms: int, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
     return cpu.term_adjoint(g, terms, (frac, hkl, atom_offsets, hkl_offsets))
 
 
-@custom_op("recipnet::term_position_gradient", mutates_args=(), device_types="cpu")
+@Operator
 def term_position_gradient(
     weights: Tensor, g: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
 ) -> Tensor:
@@ -93,21 +93,21 @@ def term_position_gradient(
 # kinds
 
 
-@custom_op("recipnet::kind_forward", mutates_args=(), device_types="cpu")
+@Operator
 def kind_forward(
     values: Tensor, kinds: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
 ) -> Tensor:
     return cpu.kind_forward(values, kinds, (frac, hkl, atom_offsets, hkl_offsets))
 
 
-@custom_op("recipnet::kind_adjoint", mutates_args=(), device_types="cpu")
+@Operator
 def kind_adjoint(
     g: Tensor, kinds: Tensor, count: int, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
 ) -> Tensor:
     return cpu.kind_adjoint(g, kinds, count, (frac, hkl, atom_offsets, hkl_offsets))
 
 
-@custom_op("recipnet::kind_position_gradient", mutates_args=(), device_types="cpu")
+@Operator
 def kind_position_gradient(
     values: Tensor, kinds: Tensor, g: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
 ) -> Tensor:
@@ -117,43 +117,43 @@ def kind_position_gradient(
 # CUDA
 
 
-@channel_forward.register_kernel("cuda")
+@channel_forward.on_cuda
 def _(q: Tensor, *batch: Tensor) -> Tensor:
     return _cuda("channel_forward")(q, batch)
 
 
-@channel_adjoint.register_kernel("cuda")
+@channel_adjoint.on_cuda
 def _(t: Tensor, *batch: Tensor) -> Tensor:
     return _cuda("channel_adjoint")(t, batch)
 
 
-@channel_position_gradient.register_kernel("cuda")
+@channel_position_gradient.on_cuda
 def _(q: Tensor, t: Tensor, *batch: Tensor) -> Tensor:
     return _cuda("channel_position_gradient")(q, t, batch)
 
 
-@convolve.register_kernel("cuda")
+@convolve.on_cuda
 def _(q: Tensor, weight: Tensor, *batch: Tensor) -> Tensor:
     return _cuda("channel_adjoint")(_cuda("channel_forward")(q, batch) * weight, batch)
 
 
-@correlate.register_kernel("cuda")
+@correlate.on_cuda
 def _(q: Tensor, p: Tensor, *batch: Tensor) -> Tensor:
     one, two = (torch.view_as_real(_cuda("channel_forward")(values, batch)) for values in (q, p))
     return (one * two).sum(-1)
 
 
-@term_forward.register_kernel("cuda")
+@term_forward.on_cuda
 def _(weights: Tensor, *batch: Tensor) -> Tensor:
     return _cuda("term_forward")(weights, batch)
 
 
-@term_adjoint.register_kernel("cuda")
+@term_adjoint.on_cuda
 def _(g: Tensor, terms: int, *batch: Tensor) -> Tensor:
     return cuda.term_adjoint(g, terms, batch) if cuda.available() else plain.term_adjoint(g, batch)
 
 
-@term_position_gradient.register_kernel("cuda")
+@term_position_gradient.on_cuda
 def _(weights: Tensor, g: Tensor, *batch: Tensor) -> Tensor:
     return _cuda("term_position_gradient")(weights, g, batch)
 
@@ -165,12 +165,12 @@ def _places(kinds: Tensor, count: int, batch: tuple[Tensor, ...]) -> Tensor:
     return reflection * count + kinds[atom]
 
 
-@kind_forward.register_kernel("cuda")
+@kind_forward.on_cuda
 def _(values: Tensor, kinds: Tensor, *batch: Tensor) -> Tensor:
     return _cuda("term_forward")(values.flatten()[_places(kinds, values.shape[1], batch)], batch)
 
 
-@kind_adjoint.register_kernel("cuda")
+@kind_adjoint.on_cuda
 def _(g: Tensor, kinds: Tensor, count: int, *batch: Tensor) -> Tensor:
     places = _places(kinds, count, batch)
     by_term = cuda.term_adjoint(g, len(places), batch) if cuda.available() else plain.term_adjoint(g, batch)
@@ -179,7 +179,7 @@ def _(g: Tensor, kinds: Tensor, count: int, *batch: Tensor) -> Tensor:
     return out.view(g.shape[0], count)
 
 
-@kind_position_gradient.register_kernel("cuda")
+@kind_position_gradient.on_cuda
 def _(values: Tensor, kinds: Tensor, g: Tensor, *batch: Tensor) -> Tensor:
     return _cuda("term_position_gradient")(values.flatten()[_places(kinds, values.shape[1], batch)], g, batch)
 
@@ -187,57 +187,57 @@ def _(values: Tensor, kinds: Tensor, g: Tensor, *batch: Tensor) -> Tensor:
 # shapes
 
 
-@channel_forward.register_fake
+@channel_forward.shape
 def _(q: Tensor, frac: Tensor, hkl: Tensor, *_: Tensor) -> Tensor:
     return _complex(frac, hkl.shape[0], q.shape[1])
 
 
-@channel_adjoint.register_fake
+@channel_adjoint.shape
 def _(t: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty((frac.shape[0], t.shape[1]))
 
 
-@convolve.register_fake
+@convolve.shape
 def _(q: Tensor, weight: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty((frac.shape[0], q.shape[1]))
 
 
-@correlate.register_fake
+@correlate.shape
 def _(q: Tensor, p: Tensor, frac: Tensor, hkl: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty((hkl.shape[0], q.shape[1]))
 
 
-@term_forward.register_fake
+@term_forward.shape
 def _(weights: Tensor, frac: Tensor, hkl: Tensor, *_: Tensor) -> Tensor:
     return _complex(frac, hkl.shape[0])
 
 
-@term_adjoint.register_fake
+@term_adjoint.shape
 def _(g: Tensor, terms: int, frac: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty((terms,))
 
 
-@kind_forward.register_fake
+@kind_forward.shape
 def _(values: Tensor, kinds: Tensor, frac: Tensor, hkl: Tensor, *_: Tensor) -> Tensor:
     return _complex(frac, hkl.shape[0])
 
 
-@kind_adjoint.register_fake
+@kind_adjoint.shape
 def _(g: Tensor, kinds: Tensor, count: int, frac: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty((g.shape[0], count))
 
 
-@channel_position_gradient.register_fake
+@channel_position_gradient.shape
 def _(q: Tensor, t: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty(frac.shape)
 
 
-@term_position_gradient.register_fake
+@term_position_gradient.shape
 def _(weights: Tensor, g: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty(frac.shape)
 
 
-@kind_position_gradient.register_fake
+@kind_position_gradient.shape
 def _(values: Tensor, kinds: Tensor, g: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty(frac.shape)
 
@@ -361,6 +361,10 @@ def _kind_adjoint_backward(ctx: Any, u: Tensor) -> Gradients:
     return dg, None, None, dx, None, None, None
 
 
+def _no_backward(ctx: Any, v: Tensor) -> Gradients:
+    raise NotImplementedError("the tables' form (species=) is differentiated once in the coordinates, not twice")
+
+
 for _operator, _backward in (
     (channel_forward, _channel_forward_backward),
     (channel_adjoint, _channel_adjoint_backward),
@@ -372,5 +376,6 @@ for _operator, _backward in (
     (term_position_gradient, _term_position_gradient_backward),
     (kind_forward, _kind_forward_backward),
     (kind_adjoint, _kind_adjoint_backward),
+    (kind_position_gradient, _no_backward),
 ):
-    _operator.register_autograd(_backward, setup_context=_keep)
+    _operator.gradient(_backward, _keep)
