@@ -364,25 +364,38 @@ def as_batch(crystals: CrystalBatch | Crystal | Iterable[Crystal]) -> CrystalBat
     )
 
 
-def geometry(
-    crystals: CrystalBatch | Crystal | Iterable[Crystal],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int32]]:
-    """``lattices``, ``frac_coords``, ``offsets`` and ``site`` of what `as_batch` takes, to be read at once.
+def borrow(crystals: CrystalBatch | Crystal | Iterable[Crystal]) -> CrystalBatch:
+    """What `as_batch` makes, to be read at once: of a single crystal the arrays are its own.
 
-    Those of a single crystal are its own arrays: making a batch of it takes longer than many a computation.
+    To copy it takes longer than many a computation.
 
     Raises
     ------
     ArgumentError
         As `as_batch`.
     """
-    if isinstance(crystals, Crystal):
-        offsets = np.array((0, len(crystals.numbers)), dtype=np.int64)
-        return crystals.lattice.reshape(1, 3, 3), crystals.frac_coords, offsets, crystals.site
-    batch = as_batch(crystals)
-    return batch.lattices, batch.frac_coords, batch.offsets, batch.site
+    if not isinstance(crystals, Crystal):
+        return as_batch(crystals)
+    batch = object.__new__(CrystalBatch)
+    for put, get in _SHARED:
+        put(batch, get(crystals))
+    batch._fill(
+        lattices=crystals.lattice.reshape(1, 3, 3),
+        offsets=np.array((0, len(crystals.numbers)), dtype=np.int64),
+        ids=["0"],
+        source_index=np.zeros(1, dtype=np.int64),
+        symmetry=(crystals.symmetry,),
+        warnings=[crystals.warnings],
+        source=(crystals.source,),
+        properties=(crystals.properties,),
+    )
+    return batch
 
 
+# Slots that a batch of one has in common with its crystal: how to write there, how to read here.
+_SHARED = [
+    (getattr(CrystalBatch, name).__set__, getattr(Crystal, name).__get__) for name in (*_ROWS, *_OPTIONAL, "labels")
+]
 #: What every batch function takes.
 Crystals: TypeAlias = CrystalBatch | Crystal | Iterable[Crystal]
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from recipnet import _core
 from recipnet._arguments import count, is_single, number, threads_or_none
 from recipnet._frozen import Frozen
-from recipnet.batch import Crystals, as_batch
+from recipnet.batch import Crystals, borrow
 from recipnet.errors import ArgumentError
 from recipnet.scattering import core_atoms, warn_replaced
 from recipnet.wavelengths import in_angstrom
@@ -213,7 +213,7 @@ def powder_pattern(
     >>> [(h, round(t, 2)) for h, t in zip(pattern.hkl[strong].tolist(), pattern.two_theta[strong].tolist())]
     [([1, 1, 1], 28.46), ([2, 2, 0], 47.34)]
     """
-    crystals = as_batch(batch)
+    crystals = borrow(batch)
     length = in_angstrom("wavelength", wavelength)
     try:
         low, high = two_theta

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from recipnet import _core
 from recipnet._arguments import choice, count, is_single, number, threads_or_none
-from recipnet.batch import Crystals, geometry
+from recipnet.batch import Crystals, borrow
 
 __all__ = ["Edges", "nearest_neighbors", "neighbors"]
 
@@ -103,9 +103,13 @@ def neighbors(
     >>> len(edges), edges.distance[:4].round(3).tolist()
     (32, [2.352, 2.352, 2.352, 2.352])
     """
+    crystals = borrow(batch)
     return Edges(
         *_core.neighbors(
-            *geometry(batch),
+            crystals.lattices,
+            crystals.frac_coords,
+            crystals.offsets,
+            crystals.site,
             number("cutoff", cutoff),
             bool(half),
             bool(self_images),
@@ -164,9 +168,13 @@ def nearest_neighbors(
     >>> edges.atom_offsets[:3].tolist()                      # 4 of the first shell, 12 of the second
     [0, 16, 32]
     """
+    crystals = borrow(batch)
     return Edges(
         *_core.nearest_neighbors(
-            *geometry(batch),
+            crystals.lattices,
+            crystals.frac_coords,
+            crystals.offsets,
+            crystals.site,
             count("k", k, least=1),
             number("shell_tol", shell_tol),
             choice("edges", edges, EDGE_MODES),

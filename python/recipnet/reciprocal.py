@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from recipnet import _core
 from recipnet._arguments import choice, count, is_single, number, threads_or_none
 from recipnet._frozen import Frozen
-from recipnet.batch import CrystalBatch, Crystals, as_batch
+from recipnet.batch import CrystalBatch, Crystals, borrow
 from recipnet.errors import ArgumentError
 from recipnet.symmetry import DeclaredSymmetry, Operations
 from recipnet.symmetry.search import find_symmetry
@@ -172,7 +172,7 @@ def reflections(
     >>> refl.hkl.tolist()[0], refl.d_spacing[:1].round(3).tolist(), refl.multiplicity[:1].tolist()
     ([1, 0, 0], [5.431], [2])
     """
-    crystals = as_batch(batch)
+    crystals = borrow(batch)
     least = number("d_min", d_min)
     kind = choice("unique", unique, ("none", "friedel", "laue"))
     cell = choice("lattice", lattice, ("given", "primitive"))
@@ -190,7 +190,7 @@ def reflections(
         if details is not None:
             spacing, multiplicity, absent = details
             details = spacing[keep], multiplicity[keep], absent[keep]
-    recipe = (lattices.copy() if sequence == "scan" else lattices, kind, group, workers, single)
+    recipe = (lattices.copy(), kind, group, workers, single)
     return Reflections._make(hkl, offsets, recipe, details)
 
 

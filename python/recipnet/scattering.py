@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from recipnet import _core
 from recipnet._arguments import choice, is_single, threads_or_none
-from recipnet.batch import CrystalBatch, Crystals, as_batch
+from recipnet.batch import CrystalBatch, Crystals, borrow
 from recipnet.errors import ArgumentError, ScatteringWarning
 from recipnet.reciprocal import Reflections
 from recipnet.wavelengths import dispersion, in_angstrom
@@ -143,7 +143,7 @@ def structure_factors(
     >>> [abs(f[refl.hkl.tolist().index(h)]).round(1).item() for h in ([1, 1, 1], [2, 0, 0], [2, 2, 2])]
     [59.6, 0.0, 0.0]
     """
-    crystals = as_batch(batch)
+    crystals = borrow(batch)
     if not isinstance(reflections, Reflections):
         message = f"reflections: expected recipnet.Reflections, got {type(reflections).__name__}"
         raise ArgumentError(message, name="reflections", value=type(reflections).__name__)

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from recipnet import _core
 from recipnet._arguments import is_single, number, threads_or_none
-from recipnet.batch import Crystals, as_batch
+from recipnet.batch import Crystals, borrow
 
 __all__ = ["VoronoiVectors", "voronoi_vectors"]
 
@@ -86,7 +86,7 @@ def voronoi_vectors(
     >>> len(vectors), vectors.index[:3].tolist(), vectors.length[:1].round(3).tolist()
     (8, [[-1, -1, 0], [-1, 0, 0], [0, -1, 0]], [4.916])
     """
-    crystals = as_batch(batch)
+    crystals = borrow(batch)
     return VoronoiVectors(
         *_core.voronoi_vectors(crystals.lattices, number("tol", tol), threads_or_none(threads), is_single(dtype))
     )

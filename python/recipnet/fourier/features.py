@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from recipnet import _core
 from recipnet._arguments import choice, count, is_single, number, threads_or_none
 from recipnet._frozen import Frozen
-from recipnet.batch import Crystals, as_batch
+from recipnet.batch import Crystals, borrow
 from recipnet.errors import SymmetryError
 from recipnet.fourier.group import ATOM_TOLERANCE, atom_kinds, declared_operations, found_group
 from recipnet.symmetry.search import find_symmetry
@@ -147,7 +147,7 @@ def fourier_features(
     >>> features[0].shape, features.site_multiplicity.tolist()
     ((8, 5), [8, 3, 6])
     """
-    crystals = as_batch(batch)
+    crystals = borrow(batch)
     least, kind = number("d_min", d_min), choice("kind", kind, ("real", "complex"))
     workers, single, most = threads_or_none(threads), is_single(dtype), count("max_modes", max_modes)
     lattices, origins = crystals.lattices, np.zeros((len(crystals), 3))

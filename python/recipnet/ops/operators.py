@@ -283,7 +283,7 @@ def _channel_position_gradient_backward(ctx: Any, v: Tensor) -> Gradients:
     dq = dt = dx = None
     if needs[0]:
         parts = channel_adjoint(turned, *batch).chunk(3, 1)
-        dq = sum(v[:, axis, None] * part for axis, part in enumerate(parts))
+        dq = v[:, :1] * parts[0] + v[:, 1:2] * parts[1] + v[:, 2:] * parts[2]
     if needs[1]:
         dt = _over_axes(batch[1], channel_forward(moved, *batch))
     if needs[2]:
