@@ -289,19 +289,17 @@ impl<T: Scalar> ChannelAdjoint<'_, T> {
         let (reflections, channels, out) = (&self.piece.part.reflections, self.channels, self.out);
         out.fill(T::ZERO);
         let t = &self.t[reflections.start * channels..reflections.end * channels];
-        let mut planes: Vec<_> = (0..channels.div_ceil(NR)).map(|_| Plane::<T, NR>::new()).collect();
+        let mut plane = Plane::<T, NR>::new();
         let visit = |phases: &Phases<T>, (atom, count): (usize, usize), (first, rows): (usize, usize)| {
-            // Whole rows, one after the other, as they come from memory.
-            let lines = t[first * channels..(first + rows) * channels].chunks_exact(channels);
-            for (r, line) in lines.enumerate() {
-                for (plane, part) in planes.iter_mut().zip(line.chunks(NR)) {
-                    parts(part, &mut plane.re[r], &mut plane.im[r]);
+            for c in (0..channels).step_by(NR) {
+                let end = channels.min(c + NR);
+                for r in 0..rows {
+                    let begin = (first + r) * channels;
+                    parts(&t[begin + c..begin + end], &mut plane.re[r], &mut plane.im[r]);
                 }
-            }
-            for (k, plane) in planes.iter().enumerate() {
                 plane.back::<M>(phases, rows, count, |j, sum| {
-                    let row = &mut out[(atom + j) * channels..(atom + j + 1) * channels];
-                    add(&mut row[k * NR..channels.min((k + 1) * NR)], sum);
+                    let begin = (atom + j) * channels;
+                    add(&mut out[begin + c..begin + end], sum);
                 });
             }
         };
