@@ -63,6 +63,10 @@ VARIANTS = {
 }
 
 
+#: Neither the model of a paper that reads reciprocal space nor the one without structure is a baseline.
+NO_BASELINES = ("regnet_mt", "composition")
+
+
 def variants() -> dict[str, Variant]:
     """Those above, and every other model as its preset has it."""
     from recipnet import models
@@ -200,7 +204,7 @@ class Comparison:
             "best epoch": model["epoch"],
         }
         speed = {
-            "s training": round(sum(seconds), 1),
+            "s training": round(len(seconds) * statistics.median(seconds), 1),  # a pause does not count
             "s per epoch (fastest)": round(min(seconds), 3),
             "crystals/s training": round(max(float(row["crystals_per_s"]) for row in epochs), 1),
             "crystals/s inference": inference["crystals_per_s"],
@@ -243,7 +247,7 @@ class Comparison:
         self.many(("equal epochs", data, name, s, arguments.epochs) for name in names for s in self.seeds(name))
         if arguments.no_equal_time:
             return
-        rest = [name for name in names if not variants()[name].ours and name != "composition"]
+        rest = [name for name in names if not variants()[name].ours and name not in NO_BASELINES]
         timed = [name for name in names if name in (arguments.timed or VARIANTS)]
         if rest:
             timed.append(min(rest, key=lambda name: self.score(data, name)))
