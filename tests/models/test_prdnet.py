@@ -64,6 +64,16 @@ def test_exact_equals_its_twin(level, factors):
         np.testing.assert_allclose(values, twin.head(state, h.mean(0), d), rtol=1e-11, atol=1e-12)
 
 
+def test_atoms_without_residuals_equal_their_twin():
+    options = {**EXACT, "residual": False}
+    model = made(**options)
+    (crystal,) = random_crystals(1, seed=3)
+    with torch.no_grad():
+        got = model.atom_states(collate([crystal], model.spec, dtype=torch.float64)).numpy()
+    expected = twin.atom_states(arrays(model), crystal, options, paper=False)
+    np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-12)
+
+
 @pytest.mark.parametrize(("mode", "m", "n"), [("paper", 2, 30), ("paper", 1, 100), ("paper_fixed", 1, None)])
 def test_paper_modes_equal_their_twins(mode, m, n):
     options = {"channels": 6, "layers": 2, "heads": 2, "k": 3, "num_radial": 9, "num_angle_radial": 3}

@@ -196,7 +196,8 @@ def atom_states(state: State, crystal: Crystal, options: dict[str, Any], paper: 
     h = np.array(h)
     for layer in range(options["layers"]):
         o = attention(state, f"graph.attention.{layer}", h, e, edges, weight, options["heads"], paper)
-        h = h + np.array([layer_norm(state, f"graph.norms.{layer}", row) for row in o])
+        step = np.array([layer_norm(state, f"graph.norms.{layer}", row) for row in o])
+        h = h + step if options.get("residual", True) else step
     return h
 
 
