@@ -396,6 +396,7 @@ def borrow(crystals: CrystalBatch | Crystal | Iterable[Crystal]) -> CrystalBatch
 _SHARED = [
     (getattr(CrystalBatch, name).__set__, getattr(Crystal, name).__get__) for name in (*_ROWS, *_OPTIONAL, "labels")
 ]
+
 #: What every batch function takes.
 Crystals: TypeAlias = CrystalBatch | Crystal | Iterable[Crystal]
 
