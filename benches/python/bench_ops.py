@@ -1,6 +1,6 @@
 """The Fourier operators, forward and backward, beside the same sums in eager and compiled torch.
 
-    python benches/python/bench_ops.py [--device cpu|cuda] [--repeats 7] [--crystals 64] [--no-compile] [--large]
+    python benches/python/bench_ops.py [--device cpu|cuda] [--repeats 31] [--crystals 64] [--no-compile] [--large]
 
 PRDNet-like: 20 atoms and 300 to 700 reflections a crystal, a weight for each term. ReGNet-like: the same with
 C = 256 channels. Compared with padded dense blocks and ``bmm``, with a loop over crystals, and with ``torch.compile``
@@ -27,7 +27,7 @@ from recipnet.ops import recip_adjoint, recip_forward, structure_factor
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-parser.add_argument("--repeats", type=int, default=7)
+parser.add_argument("--repeats", type=int, default=31)
 parser.add_argument("--crystals", type=int, default=64)
 parser.add_argument("--no-compile", action="store_true")
 parser.add_argument("--large", action="store_true")

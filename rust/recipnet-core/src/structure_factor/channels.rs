@@ -5,9 +5,8 @@
 
 use std::f64::consts::TAU;
 
-use super::phases::{BLOCK, CHUNK, LANES, Phases};
+use super::phases::{BLOCK, CHUNK, LANES, Phases, blocks};
 use super::ragged::{Piece, Ragged};
-use super::weighted::blocks;
 use crate::machine::{Kernel, Machine};
 use crate::scalar::Scalar;
 

@@ -28,6 +28,7 @@ mod grid;
 mod phases;
 mod ragged;
 mod rows;
+mod runs;
 mod scatterers;
 mod separable;
 mod shells;
@@ -45,6 +46,7 @@ pub use weighted::{Keep, Weights};
 use self::channels::{ChannelAdjoint, ChannelForward, ChannelPositionGradient, Fused, FusedSums};
 use self::phases::{BLOCK, CHUNK};
 use self::ragged::{Piece, check_length};
+use self::runs::STRETCH;
 use self::weighted::{Adjoint, Forward, PositionGradient};
 use crate::error::{ArgumentError, Error, Result};
 use crate::machine::dispatch;
@@ -157,7 +159,7 @@ pub fn forward<T: Scalar>(
         });
     };
     share(
-        batch.pieces(true, BLOCK),
+        batch.pieces(true, STRETCH),
         out,
         |piece| piece.rows.len(),
         nanos,
@@ -184,7 +186,7 @@ pub fn adjoint<T: Scalar>(
         Keep::Term => (batch.num_terms(), false, CHUNK),
         Keep::Kind { kinds, count } => {
             check_kinds(kinds, *count, batch.num_atoms())?;
-            (batch.num_reflections() * count, true, BLOCK)
+            (batch.num_reflections() * count, true, STRETCH)
         }
     };
     let length = |piece: &Piece| match keep {

@@ -21,14 +21,22 @@ pub const BLOCK: usize = 32;
 /// Indices of a group in a table.
 const GROUP: i32 = 8;
 const ABSENT: u32 = u32::MAX;
+/// Most groups that are not looked for.
+const FEW: usize = 4;
 
 /// Powers of one axis for all atoms of a chunk: row `r` is `re[r * width..]`, `im[r * width..]`.
-struct Axis<T> {
+pub(super) struct Axis<T> {
     groups: Vec<i32>,
     first: i32,
     row_of_group: Vec<u32>,
-    re: Vec<T>,
-    im: Vec<T>,
+    pub re: Vec<T>,
+    pub im: Vec<T>,
+}
+
+/// The tables of the indices that occur.
+pub(super) fn axes<T: Scalar>(hkl: &[[i32; 3]]) -> [Axis<T>; 3] {
+    let bounds = bounds(hkl);
+    [0, 1, 2].map(|axis| Axis::new(hkl, axis, bounds[axis]))
 }
 
 /// Smallest and largest index on each axis.
@@ -57,7 +65,7 @@ fn bounds(hkl: &[[i32; 3]]) -> [[i32; 2]; 3] {
 }
 
 impl<T: Scalar> Axis<T> {
-    /// The groups of the indices that occur on this axis, from the smallest to the largest.
+    /// The groups of the indices that occur on this axis, and maybe some between, from the smallest to the largest.
     fn new(hkl: &[[i32; 3]], axis: usize, [low, high]: [i32; 2]) -> Self {
         let first = low.div_euclid(GROUP);
         let count = if hkl.is_empty() {
@@ -65,9 +73,12 @@ impl<T: Scalar> Axis<T> {
         } else {
             (high.div_euclid(GROUP) - first + 1) as usize
         };
-        let mut row_of_group = vec![ABSENT; count];
-        for h in hkl {
-            row_of_group[(h[axis].div_euclid(GROUP) - first) as usize] = 0;
+        // A few groups are made whether they occur or not: to look would take longer.
+        let mut row_of_group = vec![if count <= FEW { 0 } else { ABSENT }; count];
+        if count > FEW {
+            for h in hkl {
+                row_of_group[(h[axis].div_euclid(GROUP) - first) as usize] = 0;
+            }
         }
         let mut groups = Vec::new();
         for (place, row) in row_of_group.iter_mut().enumerate() {
@@ -85,19 +96,21 @@ impl<T: Scalar> Axis<T> {
         }
     }
 
-    fn row(&self, index: i32) -> u32 {
+    /// Row of an index; those of neighbouring indices that occur are neighbours.
+    pub fn row(&self, index: i32) -> u32 {
         self.row_of_group[(index.div_euclid(GROUP) - self.first) as usize] + index.rem_euclid(GROUP) as u32
     }
 
+    /// A row.
     #[inline(always)]
-    fn at(&self, row: u32, width: usize) -> Pair<'_, T> {
+    pub fn at(&self, row: u32, width: usize) -> Pair<'_, T> {
         let place = row as usize * width;
         lanes(&self.re[place..place + width], &self.im[place..place + width])
     }
 }
 
 /// Real and imaginary parts, [`LANES`] at a time.
-type Pair<'a, T> = (&'a [[T; LANES]], &'a [[T; LANES]]);
+pub(super) type Pair<'a, T> = (&'a [[T; LANES]], &'a [[T; LANES]]);
 
 #[inline(always)]
 fn lanes<'a, T>(re: &'a [T], im: &'a [T]) -> Pair<'a, T> {
@@ -105,9 +118,9 @@ fn lanes<'a, T>(re: &'a [T], im: &'a [T]) -> Pair<'a, T> {
 }
 
 /// Makes the tables of a chunk of atoms.
-struct Fill<'a, T> {
-    axes: &'a mut [Axis<T>; 3],
-    frac: &'a [[T; 3]],
+pub(super) struct Fill<'a, T> {
+    pub axes: &'a mut [Axis<T>; 3],
+    pub frac: &'a [[T; 3]],
 }
 
 impl<T: Scalar> Kernel for Fill<'_, T> {
@@ -172,8 +185,7 @@ pub struct Phases<T> {
 impl<T: Scalar> Phases<T> {
     /// For these reflections; no atoms yet.
     pub fn new(hkl: &[[i32; 3]]) -> Self {
-        let bounds = bounds(hkl);
-        let axes = [0, 1, 2].map(|axis| Axis::new(hkl, axis, bounds[axis]));
+        let axes = axes(hkl);
         let rows = hkl
             .iter()
             .map(|h| [axes[0].row(h[0]), axes[1].row(h[1]), axes[2].row(h[2])])
@@ -206,6 +218,27 @@ impl<T: Scalar> Phases<T> {
     /// Compute the phases of at most [`BLOCK`] reflections, numbered as they were given to [`Self::new`].
     pub fn set_block(&mut self, block: Range<usize>) {
         dispatch(Block { phases: self, block });
+    }
+}
+
+/// Chunks of atoms and, inside, blocks of reflections, in a fixed order.
+///
+/// `visit` gets the phases, the first atom of the chunk and the number of its atoms, the first reflection of the block
+/// and the number of its reflections, both numbered from the first of the piece.
+#[inline(always)]
+pub(super) fn blocks<T: Scalar>(
+    frac: &[[T; 3]],
+    hkl: &[[i32; 3]],
+    mut visit: impl FnMut(&Phases<T>, (usize, usize), (usize, usize)),
+) {
+    let mut phases = Phases::new(hkl);
+    for (chunk, atoms) in frac.chunks(CHUNK).enumerate() {
+        phases.set_atoms(atoms);
+        for first in (0..hkl.len()).step_by(BLOCK) {
+            let count = BLOCK.min(hkl.len() - first);
+            phases.set_block(first..first + count);
+            visit(&phases, (chunk * CHUNK, atoms.len()), (first, count));
+        }
     }
 }
 
@@ -243,7 +276,7 @@ impl<T: Scalar> Kernel for Block<'_, T> {
 
 /// Complex product, element by element, of arrays of one length.
 #[inline(always)]
-fn multiply<T: Scalar, M: Machine>(a: Pair<T>, b: Pair<T>, re: &mut [T], im: &mut [T]) {
+pub(super) fn multiply<T: Scalar, M: Machine>(a: Pair<T>, b: Pair<T>, re: &mut [T], im: &mut [T]) {
     let to = re.as_chunks_mut().0.iter_mut().zip(im.as_chunks_mut().0);
     for ((a, b), (re, im)) in a.0.iter().zip(a.1).zip(b.0.iter().zip(b.1)).zip(to) {
         (*re, *im) = product::<T, M>(a, b);
@@ -252,7 +285,7 @@ fn multiply<T: Scalar, M: Machine>(a: Pair<T>, b: Pair<T>, re: &mut [T], im: &mu
 
 /// Complex product of eight numbers, from values: a compiler that had to think of overlap would not use vectors.
 #[inline(always)]
-fn product<T: Scalar, M: Machine>(
+pub(super) fn product<T: Scalar, M: Machine>(
     (&a_re, &a_im): (&[T; LANES], &[T; LANES]),
     (&b_re, &b_im): (&[T; LANES], &[T; LANES]),
 ) -> ([T; LANES], [T; LANES]) {

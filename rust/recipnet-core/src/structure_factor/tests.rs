@@ -64,6 +64,22 @@ impl<T: Scalar> Case<T> {
         }
     }
 
+    /// The same with the reflections of each crystal in scan order, but for one pair that is exchanged: runs.
+    fn scanned(mut self) -> Self {
+        let offsets = self.hkl_offsets.clone();
+        for rows in offsets.windows(2) {
+            let own = &mut self.hkl[rows[0] as usize..rows[1] as usize];
+            for (place, h) in own.iter_mut().enumerate() {
+                let place = place as i32;
+                *h = [place / 105 - 3, place / 21 % 5 - 2, place % 21 - 10];
+            }
+            if let [.., a, _, b] = own {
+                std::mem::swap(a, b);
+            }
+        }
+        self
+    }
+
     fn view(&self) -> Ragged<'_, T> {
         Ragged::new(&self.frac, &self.hkl, &self.atom_offsets, &self.hkl_offsets).unwrap()
     }
@@ -262,6 +278,8 @@ fn check_channels_of<T: Scalar>(case: &Case<T>, channels: usize, limit: f64) {
 fn weighted_sums_equal_their_definition() {
     check_weighted(&Case::<f64>::new(&ATOMS, &REFLECTIONS, 64.0), 1e-12);
     check_weighted(&Case::<f32>::new(&ATOMS, &REFLECTIONS, 64.0), 1e-5);
+    check_weighted(&Case::<f64>::new(&ATOMS, &REFLECTIONS, 64.0).scanned(), 1e-12);
+    check_weighted(&Case::<f32>::new(&ATOMS, &REFLECTIONS, 64.0).scanned(), 1e-5);
     check_weighted(&Case::<f64>::new(&ATOMS, &REFLECTIONS, 4095.0), 1e-11);
     check_weighted(&Case::<f32>::new(&ATOMS, &REFLECTIONS, 4095.0), 1e-5);
 }
@@ -278,6 +296,7 @@ fn channel_sums_equal_their_definition() {
 fn tasks_of_a_large_crystal_change_nothing() {
     let large = Case::<f64>::new(&[300], &[1100], 20.0);
     check_weighted(&large, 1e-12);
+    check_weighted(&Case::<f64>::new(&[300], &[1100], 20.0).scanned(), 1e-12);
     check_channels_of(&large, 70, 1e-12);
     // The same atoms with the reflections in two crystals: other pieces, the same bytes.
     let halves = Case {

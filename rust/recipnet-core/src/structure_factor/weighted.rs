@@ -1,9 +1,12 @@
 //! Sums with one number for each atom and reflection: structure factors, their adjoints and position gradients.
+//!
+//! Two atoms at a time, with the reflections side by side: weights of terms and what is kept of them lie that way.
 
 use std::f64::consts::TAU;
 
-use super::phases::{BLOCK, CHUNK, LANES, Phases};
+use super::phases::{CHUNK, LANES};
 use super::ragged::{Piece, Ragged};
+use super::runs::{Phase, Runs, STRETCH};
 use crate::machine::{Kernel, Machine};
 use crate::scalar::Scalar;
 
@@ -25,118 +28,137 @@ pub enum Weights<'a, T> {
     },
 }
 
-/// Chunks of atoms and, inside, blocks of reflections, in a fixed order.
-///
-/// `visit` gets the phases, the first atom of the chunk and the number of its atoms, the first reflection of the block
-/// and the number of its reflections, both numbered from the first of the piece.
+/// Atoms of a chunk and reflections of a stretch, numbered from the first of those that are summed over.
+struct Place {
+    first_atom: usize,
+    atoms: usize,
+    first: usize,
+    count: usize,
+}
+
+/// Chunks of atoms and, inside, stretches of reflections, in a fixed order.
 #[inline(always)]
-pub(super) fn blocks<T: Scalar>(
-    frac: &[[T; 3]],
-    hkl: &[[i32; 3]],
-    mut visit: impl FnMut(&Phases<T>, (usize, usize), (usize, usize)),
-) {
-    let mut phases = Phases::new(hkl);
+fn stretches<T: Scalar, M: Machine>(frac: &[[T; 3]], hkl: &[[i32; 3]], mut visit: impl FnMut(&mut Runs<T>, &Place)) {
+    let mut phases = Runs::<T>::new(hkl);
     for (chunk, atoms) in frac.chunks(CHUNK).enumerate() {
         phases.set_atoms(atoms);
-        for first in (0..hkl.len()).step_by(BLOCK) {
-            let count = BLOCK.min(hkl.len() - first);
-            phases.set_block(first..first + count);
-            visit(&phases, (chunk * CHUNK, atoms.len()), (first, count));
+        for (number, stretch) in hkl.chunks(STRETCH).enumerate() {
+            phases.set_stretch::<M>(number);
+            let place = Place {
+                first_atom: chunk * CHUNK,
+                atoms: atoms.len(),
+                first: number * STRETCH,
+                count: stretch.len(),
+            };
+            visit(&mut phases, &place);
         }
     }
 }
 
-/// Weights of a block, atoms side by side as the phases are; padding atoms weigh nothing.
-struct Panel<T> {
-    values: [T; BLOCK * CHUNK],
+/// The sum of a vector, by halves.
+#[inline(always)]
+fn total<T: Scalar>(v: [T; LANES]) -> T {
+    let half = [v[0] + v[4], v[1] + v[5], v[2] + v[6], v[3] + v[7]];
+    (half[0] + half[2]) + (half[1] + half[3])
 }
 
-impl<T: Scalar> Panel<T> {
+/// Columns of `(H, count)` that the atoms of a chunk have, reflections side by side.
+struct Columns<T> {
+    /// The columns that occur.
+    kinds: Vec<usize>,
+    /// Of each atom, its place in `kinds`.
+    places: Vec<usize>,
+    values: Vec<T>,
+}
+
+impl<T: Scalar> Columns<T> {
     fn new() -> Self {
         Self {
-            values: [T::ZERO; BLOCK * CHUNK],
+            kinds: Vec::new(),
+            places: Vec::new(),
+            values: Vec::new(),
         }
     }
 
-    /// `atoms` and `reflections`: first, numbered through the batch, and count.
-    #[inline(always)]
-    fn load(
-        &mut self,
-        weights: &Weights<T>,
-        piece: &Piece,
-        width: usize,
-        (first_atom, atoms): (usize, usize),
-        (first_hkl, reflections): (usize, usize),
-    ) {
-        let values = &mut self.values[..width * reflections];
-        match weights {
-            Weights::Atom(w) => {
-                let w = &w[first_atom..first_atom + atoms];
-                for row in values.chunks_exact_mut(width) {
-                    row[..atoms].copy_from_slice(w);
-                    row[atoms..].fill(T::ZERO);
-                }
-            }
-            Weights::Term(w) => {
-                let begin = term(piece, first_atom, first_hkl);
-                transpose(
-                    &w[begin..],
-                    piece.part.reflections.len(),
-                    values,
-                    width,
-                    atoms,
-                    reflections,
-                );
-                if atoms < width {
-                    for row in values.chunks_exact_mut(width) {
-                        row[atoms..].fill(T::ZERO);
-                    }
-                }
-            }
-            Weights::Kind {
-                values: table,
-                kinds,
-                count,
-            } => {
-                let kinds = &kinds[first_atom..first_atom + atoms];
-                let rows = &table[first_hkl * count..(first_hkl + reflections) * count];
-                for (to, from) in values.chunks_exact_mut(width).zip(rows.chunks_exact(*count)) {
-                    for (to, &kind) in to.iter_mut().zip(kinds) {
-                        *to = from[kind as usize];
-                    }
-                    to[atoms..].fill(T::ZERO);
-                }
+    /// Which columns there are, all zero.
+    fn set_kinds(&mut self, kinds: &[i64]) {
+        self.kinds.clear();
+        self.places.clear();
+        for kind in kinds.iter().map(|&kind| kind as usize) {
+            let place = self.kinds.iter().position(|&known| known == kind);
+            self.places.push(place.unwrap_or(self.kinds.len()));
+            if place.is_none() {
+                self.kinds.push(kind);
             }
         }
+        self.values.clear();
+        self.values.resize(self.kinds.len() * STRETCH, T::ZERO);
+    }
+
+    /// Read them from the rows of a stretch.
+    fn load(&mut self, rows: &[T], count: usize) {
+        for (column, &kind) in self.values.chunks_exact_mut(STRETCH).zip(&self.kinds) {
+            for (to, row) in column.iter_mut().zip(rows.chunks_exact(count)) {
+                *to = row[kind];
+            }
+        }
+    }
+
+    /// Add them to the rows of a stretch.
+    fn add(&self, rows: &mut [T], count: usize) {
+        for (column, &kind) in self.values.chunks_exact(STRETCH).zip(&self.kinds) {
+            for (&value, row) in column.iter().zip(rows.chunks_exact_mut(count)) {
+                row[kind] += value;
+            }
+        }
+    }
+
+    /// Place of an atom's column.
+    fn column(&self, atom: usize) -> std::ops::Range<usize> {
+        self.places[atom] * STRETCH..(self.places[atom] + 1) * STRETCH
     }
 }
 
-/// Side of the squares that a transposition works on.
-const SIDE: usize = 4;
+/// Weights of the terms of a stretch, two atoms at a time.
+struct Rows<'a, T> {
+    weights: Weights<'a, T>,
+    columns: Columns<T>,
+    same: [[T; STRETCH]; 2],
+}
 
-/// `to[c * to_stride + r] = from[r * from_stride + c]` for `rows` and `columns`, in squares that fit the registers.
-#[inline(always)]
-fn transpose<T: Scalar>(from: &[T], from_stride: usize, to: &mut [T], to_stride: usize, rows: usize, columns: usize) {
-    for r in (0..rows).step_by(SIDE) {
-        for c in (0..columns).step_by(SIDE) {
-            if r + SIDE <= rows && c + SIDE <= columns {
-                let mut square = [[T::ZERO; SIDE]; SIDE];
-                for (i, line) in square.iter_mut().enumerate() {
-                    let begin = (r + i) * from_stride + c;
-                    line.copy_from_slice(&from[begin..begin + SIDE]);
-                }
-                for (k, line) in T::transpose(square).iter().enumerate() {
-                    let begin = (c + k) * to_stride + r;
-                    to[begin..begin + SIDE].copy_from_slice(line);
-                }
-            } else {
-                for i in r..(r + SIDE).min(rows) {
-                    for k in c..(c + SIDE).min(columns) {
-                        to[k * to_stride + i] = from[i * from_stride + k];
-                    }
-                }
-            }
+impl<'a, T: Scalar> Rows<'a, T> {
+    fn new(weights: Weights<'a, T>) -> Self {
+        Self {
+            weights,
+            columns: Columns::new(),
+            same: [[T::ZERO; STRETCH]; 2],
         }
+    }
+
+    /// Before the atoms of a stretch: `atom` and `reflection` are its first of each, numbered through the batch.
+    #[inline(always)]
+    fn set_stretch(&mut self, place: &Place, atom: usize, reflection: usize) {
+        if let Weights::Kind { values, kinds, count } = &self.weights {
+            self.columns.set_kinds(&kinds[atom..atom + place.atoms]);
+            let rows = &values[reflection * count..(reflection + place.count) * count];
+            self.columns.load(rows, *count);
+        }
+    }
+
+    /// Those of atom `j` of the chunk and of the next, numbered through the batch too; behind the last atom zeros.
+    #[inline(always)]
+    fn two_atoms(&mut self, piece: &Piece, place: &Place, j: usize, atom: usize, reflection: usize) -> [&[T]; 2] {
+        let both = j + 1 < place.atoms;
+        if let Weights::Atom(w) = &self.weights {
+            self.same = [[w[atom]; STRETCH], [if both { w[atom + 1] } else { T::ZERO }; STRETCH]];
+        }
+        let row = |i: usize| match &self.weights {
+            _ if j + i >= place.atoms => &self.same[1],
+            Weights::Atom(_) => &self.same[i][..],
+            Weights::Term(w) => &w[term(piece, atom + i, reflection)..],
+            Weights::Kind { .. } => &self.columns.values[self.columns.column(j + i)],
+        };
+        [&row(0)[..place.count], &row(1)[..place.count]]
     }
 }
 
@@ -146,21 +168,29 @@ fn term(piece: &Piece, atom: usize, reflection: usize) -> usize {
     part.first_term + (atom - part.atoms.start) * part.reflections.len() + reflection - part.reflections.start
 }
 
-/// The sums of eight numbers each, by halves, of all rows of a block.
-#[inline(always)]
-fn totals<T: Scalar>(rows: &[[T; LANES]; BLOCK]) -> [T; BLOCK] {
-    let mut columns = [T::ZERO; LANES * BLOCK];
-    transpose(rows.as_flattened(), LANES, &mut columns, BLOCK, BLOCK, LANES);
-    let (v, _) = columns.as_chunks::<BLOCK>();
-    std::array::from_fn(|r| {
-        let half = [
-            v[0][r] + v[4][r],
-            v[1][r] + v[5][r],
-            v[2][r] + v[6][r],
-            v[3][r] + v[7][r],
-        ];
-        (half[0] + half[2]) + (half[1] + half[3])
-    })
+/// Real and imaginary parts of a stretch of reflections.
+struct Complex<T> {
+    re: [T; STRETCH],
+    im: [T; STRETCH],
+}
+
+impl<T: Scalar> Complex<T> {
+    fn new() -> Self {
+        Self {
+            re: [T::ZERO; STRETCH],
+            im: [T::ZERO; STRETCH],
+        }
+    }
+
+    /// Zeros behind.
+    #[inline(always)]
+    fn load(&mut self, pairs: &[[T; 2]]) {
+        for (i, &[re, im]) in pairs.iter().enumerate() {
+            (self.re[i], self.im[i]) = (re, im);
+        }
+        self.re[pairs.len()..].fill(T::ZERO);
+        self.im[pairs.len()..].fill(T::ZERO);
+    }
 }
 
 /// `F(h) = sum_j w_j(h) exp(+2 pi i h.x_j)` for the reflections of a piece.
@@ -171,42 +201,43 @@ pub(super) struct Forward<'a, T> {
     pub out: &'a mut [[T; 2]],
 }
 
+/// Add two weighted phases to the sums.
+#[inline(always)]
+fn add_two<T: Scalar, M: Machine>(weights: [&[T]; 2], phases: [Phase<T>; 2], re: &mut [T], im: &mut [T]) {
+    let [w, v] = weights;
+    let [(a, b), (c, d)] = phases;
+    let parts = w.iter().zip(v).zip(a.iter().zip(b)).zip(c.iter().zip(d));
+    for ((re, im), (((&w, &v), (&a, &b)), (&c, &d))) in re.iter_mut().zip(im).zip(parts) {
+        *re = M::madd(v, c, M::madd(w, a, *re));
+        *im = M::madd(v, d, M::madd(w, b, *im));
+    }
+}
+
 impl<T: Scalar> Kernel for Forward<'_, T> {
     #[inline(always)]
     fn run<M: Machine>(self) {
         let (atoms, rows) = (&self.piece.part.atoms, &self.piece.rows);
-        let mut panel = Panel::new();
         let out = self.out;
         if atoms.is_empty() {
             out.fill([T::ZERO; 2]);
         }
-        let visit = |phases: &Phases<T>, (atom, count): (usize, usize), (first, reflections): (usize, usize)| {
-            let width = phases.width;
-            let place = ((atoms.start + atom, count), (rows.start + first, reflections));
-            panel.load(&self.weights, &self.piece, width, place.0, place.1);
-            let (mut re, mut im) = ([[T::ZERO; LANES]; BLOCK], [[T::ZERO; LANES]; BLOCK]);
-            for r in 0..reflections {
-                let row = r * width..(r + 1) * width;
-                let (cos, sin) = (&phases.cos[row.clone()], &phases.sin[row.clone()]);
-                let phase = cos.as_chunks::<LANES>().0.iter().zip(sin.as_chunks::<LANES>().0);
-                let (mut x, mut y) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-                for (&w, (&cos, &sin)) in panel.values[row].as_chunks::<LANES>().0.iter().zip(phase) {
-                    for i in 0..LANES {
-                        x[i] = M::madd(w[i], cos[i], x[i]);
-                    }
-                    for i in 0..LANES {
-                        y[i] = M::madd(w[i], sin[i], y[i]);
-                    }
-                }
-                (re[r], im[r]) = (x, y);
+        let mut weights = Rows::new(self.weights);
+        let mut sums = Complex::new();
+        let visit = |phases: &mut Runs<T>, place: &Place| {
+            let (first_atom, reflection) = (atoms.start + place.first_atom, rows.start + place.first);
+            weights.set_stretch(place, first_atom, reflection);
+            sums.load(&[]);
+            for j in (0..place.atoms).step_by(2) {
+                let two = weights.two_atoms(&self.piece, place, j, first_atom + j, reflection);
+                add_two::<T, M>(two, phases.two_atoms::<M>(j), &mut sums.re, &mut sums.im);
             }
-            let (re, im) = (totals(&re), totals(&im));
-            for (to, (&re, &im)) in out[first..first + reflections].iter_mut().zip(re.iter().zip(&im)) {
-                let before = if atom == 0 { [T::ZERO; 2] } else { *to };
+            let parts = sums.re.iter().zip(&sums.im);
+            for (to, (&re, &im)) in out[place.first..place.first + place.count].iter_mut().zip(parts) {
+                let before = if place.first_atom == 0 { [T::ZERO; 2] } else { *to };
                 *to = [before[0] + re, before[1] + im];
             }
         };
-        blocks::<T>(&self.batch.frac[atoms.clone()], &self.batch.hkl[rows.clone()], visit);
+        stretches::<T, M>(&self.batch.frac[atoms.clone()], &self.batch.hkl[rows.clone()], visit);
     }
 }
 
@@ -226,6 +257,41 @@ pub enum Keep<'a> {
     },
 }
 
+/// Set to `Re[conj(e) g]`.
+#[inline(always)]
+fn set_real_parts<T: Scalar, M: Machine>(g: &Complex<T>, (cos, sin): Phase<T>, to: &mut [T]) {
+    let parts = g.re.iter().zip(&g.im).zip(cos.iter().zip(sin));
+    for (to, ((&re, &im), (&cos, &sin))) in to.iter_mut().zip(parts) {
+        *to = M::madd(re, cos, im * sin);
+    }
+}
+
+/// Add `Re[conj(e) g]`.
+#[inline(always)]
+fn add_real_parts<T: Scalar, M: Machine>(g: &Complex<T>, (cos, sin): Phase<T>, to: &mut [T]) {
+    let parts = g.re.iter().zip(&g.im).zip(cos.iter().zip(sin));
+    for (to, ((&re, &im), (&cos, &sin))) in to.iter_mut().zip(parts) {
+        *to = M::madd(re, cos, M::madd(im, sin, *to));
+    }
+}
+
+/// The sum of `Re[conj(e) g]` over a stretch, behind which g is zero.
+#[inline(always)]
+fn real_sum<T: Scalar, M: Machine>(g: &Complex<T>, (cos, sin): Phase<T>) -> T {
+    let (re, im) = (g.re.as_chunks::<LANES>().0, g.im.as_chunks::<LANES>().0);
+    let (cos, sin) = (cos.as_chunks::<LANES>().0, sin.as_chunks::<LANES>().0);
+    let mut sum = [T::ZERO; LANES];
+    for ((&re, &im), (&cos, &sin)) in re.iter().zip(im).zip(cos.iter().zip(sin)) {
+        for i in 0..LANES {
+            sum[i] = M::madd(re[i], cos[i], sum[i]);
+        }
+        for i in 0..LANES {
+            sum[i] = M::madd(im[i], sin[i], sum[i]);
+        }
+    }
+    total(sum)
+}
+
 /// The adjoint of [`Forward`] in the weights, for a piece of atoms, or for a piece of reflections with [`Keep::Kind`].
 pub(super) struct Adjoint<'a, T> {
     pub batch: Ragged<'a, T>,
@@ -243,52 +309,40 @@ impl<T: Scalar> Kernel for Adjoint<'_, T> {
             Keep::Kind { .. } => (part.atoms.clone(), self.piece.rows.clone()),
             Keep::Atom | Keep::Term => (self.piece.rows.clone(), part.reflections.clone()),
         };
-        let (g, out) = (&self.g[reflections.clone()], self.out);
+        let (pairs, out) = (&self.g[reflections.clone()], self.out);
         if !matches!(self.keep, Keep::Term) {
             out.fill(T::ZERO);
         }
-        let mut values = [T::ZERO; BLOCK * CHUNK];
-        let visit = |phases: &Phases<T>, (atom, count): (usize, usize), (first, rows): (usize, usize)| {
-            let width = phases.width;
-            let phase = phases.cos.chunks_exact(width).zip(phases.sin.chunks_exact(width));
-            let to = values[..width * rows]
-                .chunks_exact_mut(width)
-                .zip(&g[first..first + rows]);
-            for ((to, &[re, im]), (cos, sin)) in to.zip(phase) {
-                let phase = cos.as_chunks::<LANES>().0.iter().zip(sin.as_chunks::<LANES>().0);
-                for (to, (&cos, &sin)) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(phase) {
-                    let mut value = [T::ZERO; LANES];
-                    for i in 0..LANES {
-                        value[i] = M::madd(re, cos[i], im * sin[i]);
+        let (mut g, mut columns) = (Complex::new(), Columns::new());
+        let visit = |phases: &mut Runs<T>, place: &Place| {
+            g.load(&pairs[place.first..place.first + place.count]);
+            if let Keep::Kind { kinds, .. } = self.keep {
+                let first = atoms.start + place.first_atom;
+                columns.set_kinds(&kinds[first..first + place.atoms]);
+            }
+            for j in (0..place.atoms).step_by(2) {
+                for (j, phase) in (j..place.atoms).zip(phases.two_atoms::<M>(j)) {
+                    match self.keep {
+                        Keep::Atom => out[place.first_atom + j] += real_sum::<T, M>(&g, phase),
+                        Keep::Term => {
+                            let begin = (place.first_atom + j) * reflections.len() + place.first;
+                            set_real_parts::<T, M>(&g, phase, &mut out[begin..begin + place.count]);
+                        }
+                        Keep::Kind { .. } => {
+                            let column = columns.column(j);
+                            add_real_parts::<T, M>(&g, phase, &mut columns.values[column]);
+                        }
                     }
-                    *to = value;
                 }
             }
-            let values = &values[..width * rows];
-            match self.keep {
-                Keep::Atom => {
-                    for row in values.chunks_exact(width) {
-                        for (to, &value) in out[atom..atom + count].iter_mut().zip(row) {
-                            *to += value;
-                        }
-                    }
-                }
-                Keep::Term => {
-                    let begin = atom * reflections.len() + first;
-                    transpose(values, width, &mut out[begin..], reflections.len(), rows, count);
-                }
-                Keep::Kind { kinds, count: columns } => {
-                    let kinds = &kinds[atoms.start + atom..atoms.start + atom + count];
-                    let to = out[first * columns..(first + rows) * columns].chunks_exact_mut(columns);
-                    for (to, row) in to.zip(values.chunks_exact(width)) {
-                        for (&kind, &value) in kinds.iter().zip(row) {
-                            to[kind as usize] += value;
-                        }
-                    }
-                }
+            if let Keep::Kind { count, .. } = self.keep {
+                columns.add(
+                    &mut out[place.first * count..(place.first + place.count) * count],
+                    count,
+                );
             }
         };
-        blocks::<T>(
+        stretches::<T, M>(
             &self.batch.frac[atoms.clone()],
             &self.batch.hkl[reflections.clone()],
             visit,
@@ -305,54 +359,81 @@ pub(super) struct PositionGradient<'a, T> {
     pub out: &'a mut [[T; 3]],
 }
 
+/// Indices of a stretch of reflections, axis by axis.
+struct Indices<T> {
+    axes: [[T; STRETCH]; 3],
+}
+
+impl<T: Scalar> Indices<T> {
+    #[inline(always)]
+    fn load(&mut self, hkl: &[[i32; 3]]) {
+        for (i, h) in hkl.iter().enumerate() {
+            for axis in 0..3 {
+                self.axes[axis][i] = T::from_f64(f64::from(h[axis]));
+            }
+        }
+    }
+}
+
+/// `sum_h h w (g_im cos - g_re sin)` over a stretch; `slope` is scratch, zero behind the stretch.
+#[inline(always)]
+fn slopes<T: Scalar, M: Machine>(
+    w: &[T],
+    g: &Complex<T>,
+    (cos, sin): Phase<T>,
+    indices: &Indices<T>,
+    slope: &mut [T; STRETCH],
+) -> [T; 3] {
+    let parts = w.iter().zip(g.re.iter().zip(&g.im)).zip(cos.iter().zip(sin));
+    for (to, ((&w, (&re, &im)), (&cos, &sin))) in slope.iter_mut().zip(parts) {
+        *to = w * M::madd(im, cos, -(re * sin));
+    }
+    let slope = slope.as_chunks::<LANES>().0;
+    let mut sums = [T::ZERO; 3];
+    for (to, h) in sums.iter_mut().zip(&indices.axes) {
+        let mut sum = [T::ZERO; LANES];
+        for (&h, &slope) in h.as_chunks::<LANES>().0.iter().zip(slope) {
+            for i in 0..LANES {
+                sum[i] = M::madd(h[i], slope[i], sum[i]);
+            }
+        }
+        *to = total(sum);
+    }
+    sums
+}
+
 impl<T: Scalar> Kernel for PositionGradient<'_, T> {
     #[inline(always)]
     fn run<M: Machine>(self) {
         let (atoms, part) = (&self.piece.rows, &self.piece.part);
         let hkl = &self.batch.hkl[part.reflections.clone()];
-        let g = &self.g[part.reflections.clone()];
-        let mut panel = Panel::new();
+        let pairs = &self.g[part.reflections.clone()];
         let out = self.out;
         out.fill([T::ZERO; 3]);
-        let visit = |phases: &Phases<T>, (atom, count): (usize, usize), (first, rows): (usize, usize)| {
-            let width = phases.width;
-            let place = ((atoms.start + atom, count), (part.reflections.start + first, rows));
-            panel.load(&self.weights, &self.piece, width, place.0, place.1);
-            let mut h = [[T::ZERO; 3]; BLOCK];
-            for (h, index) in h.iter_mut().zip(&hkl[first..first + rows]) {
-                *h = index.map(|index| T::from_f64(f64::from(index)));
-            }
-            let g = &g[first..first + rows];
-            for j in (0..width).step_by(LANES) {
-                let mut sums = [[T::ZERO; LANES]; 3];
-                for (r, (&[re, im], h)) in g.iter().zip(&h).enumerate() {
-                    let begin = r * width + j;
-                    let eight = begin..begin + LANES;
-                    let (w, cos, sin) = (
-                        &panel.values[eight.clone()],
-                        &phases.cos[eight.clone()],
-                        &phases.sin[eight],
-                    );
-                    let mut slope = [T::ZERO; LANES];
-                    for i in 0..LANES {
-                        slope[i] = w[i] * M::madd(im, cos[i], -(re * sin[i]));
-                    }
-                    for axis in 0..3 {
-                        for i in 0..LANES {
-                            sums[axis][i] = M::madd(h[axis], slope[i], sums[axis][i]);
-                        }
-                    }
-                }
-                for (i, to) in out[atom + j..(atom + j + LANES).min(atom + count)]
-                    .iter_mut()
-                    .enumerate()
-                {
-                    for axis in 0..3 {
-                        to[axis] += sums[axis][i] * T::from_f64(TAU);
+        let mut weights = Rows::new(self.weights);
+        let (mut g, mut slope) = (Complex::new(), [T::ZERO; STRETCH]);
+        let mut indices = Indices {
+            axes: [[T::ZERO; STRETCH]; 3],
+        };
+        let visit = |phases: &mut Runs<T>, place: &Place| {
+            let (first_atom, reflection) = (atoms.start + place.first_atom, part.reflections.start + place.first);
+            weights.set_stretch(place, first_atom, reflection);
+            let rows = place.first..place.first + place.count;
+            g.load(&pairs[rows.clone()]);
+            indices.load(&hkl[rows]);
+            slope[place.count..].fill(T::ZERO);
+            for j in (0..place.atoms).step_by(2) {
+                let two = phases.two_atoms::<M>(j);
+                let rows = weights.two_atoms(&self.piece, place, j, first_atom + j, reflection);
+                let out = &mut out[place.first_atom..place.first_atom + place.atoms];
+                for ((phase, row), to) in two.into_iter().zip(rows).zip(&mut out[j..]) {
+                    let sums = slopes::<T, M>(row, &g, phase, &indices, &mut slope);
+                    for (to, sum) in to.iter_mut().zip(sums) {
+                        *to += sum * T::from_f64(TAU);
                     }
                 }
             }
         };
-        blocks::<T>(&self.batch.frac[atoms.clone()], hkl, visit);
+        stretches::<T, M>(&self.batch.frac[atoms.clone()], hkl, visit);
     }
 }
