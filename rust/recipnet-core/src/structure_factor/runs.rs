@@ -50,19 +50,21 @@ impl<T: Scalar> Runs<T> {
         let axes = axes(hkl);
         let (mut starts, mut pairs, mut stretches) = (Vec::new(), Vec::new(), Vec::new());
         for stretch in hkl.chunks(STRETCH) {
+            let (places, count) = run_starts(stretch);
             let before = pairs.len();
-            for_each_run(stretch, |place| {
-                let [h, k, l] = stretch[place];
+            starts.reserve(count);
+            for &place in &places[..count] {
+                let [h, k, l] = stretch[place as usize];
                 let pair = [axes[0].row(h), axes[1].row(k)];
                 if pairs.len() == before || pairs.last() != Some(&pair) {
                     pairs.push(pair);
                 }
                 starts.push(Run {
-                    first: place as u32,
+                    first: u32::from(place),
                     pair: (pairs.len() - before - 1) as u32,
                     start: axes[2].row(l),
                 });
-            });
+            }
             stretches.push(Ends {
                 runs: starts.len(),
                 pairs: pairs.len(),
@@ -154,35 +156,22 @@ impl<T: Scalar> Runs<T> {
     }
 }
 
-/// Visit the places where runs begin, cut to at most [`LANES`] reflections.
-fn for_each_run(stretch: &[[i32; 3]], mut visit: impl FnMut(usize)) {
+/// The places where runs begin, cut to at most [`LANES`] reflections, and how many there are.
+fn run_starts(stretch: &[[i32; 3]]) -> ([u16; STRETCH], usize) {
     // Marked first, without branches: where a run ends cannot be foretold.
     let mut begins = [true; STRETCH];
     for (begins, pair) in begins[1..].iter_mut().zip(stretch.windows(2)) {
         let ([h, k, l], next) = (pair[0], pair[1]);
         *begins = (h ^ next[0]) | (k ^ next[1]) | ((l + 1) ^ next[2]) != 0;
     }
-    let mut previous = 0;
-    for (word, begins) in begins[..stretch.len()].chunks(64).enumerate() {
-        let mut mask = 0u64;
-        for (bit, &begins) in begins.iter().enumerate() {
-            mask |= u64::from(begins) << bit;
-        }
-        while mask != 0 {
-            let place = word * 64 + mask.trailing_zeros() as usize;
-            mask &= mask - 1;
-            while place - previous > LANES {
-                previous += LANES;
-                visit(previous);
-            }
-            visit(place);
-            previous = place;
-        }
+    let (mut starts, mut count, mut length) = ([0; STRETCH], 0, 0);
+    for (place, &begins) in begins[..stretch.len()].iter().enumerate() {
+        let begins = begins || length == LANES;
+        starts[count] = place as u16;
+        count += usize::from(begins);
+        length = if begins { 1 } else { length + 1 };
     }
-    while stretch.len() - previous > LANES {
-        previous += LANES;
-        visit(previous);
-    }
+    (starts, count)
 }
 
 /// Side of the squares that a transposition works on.
