@@ -18,7 +18,7 @@ def source(given: str | None = None) -> Path:
     """The file that was asked for, else mp_20_partial.parquet beside the repository, else the embedded crystals."""
     if given is not None:
         return Path(given)
-    return SHARED if SHARED.is_file() else Path(str(resources.files("recipnet.data").joinpath(EMBEDDED)))
+    return SHARED if SHARED.is_file() else Path(str(resources.files("recipnet").joinpath("data", EMBEDDED)))
 
 
 def small(path: Path, count: int) -> rn.CrystalBatch:
