@@ -11,14 +11,18 @@ import numpy as np
 import recipnet as rn
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "mp_20_partial.parquet"
-EMBEDDED = "embedded/mp2018_subset.parquet"
+
+
+def embedded() -> Path:
+    """The file of crystals inside the package; `recipnet.data` needs torch, which peers' environments have not."""
+    return Path(str(resources.files("recipnet").joinpath("data/embedded/mp2018_subset.parquet")))
 
 
 def source(given: str | None = None) -> Path:
     """The file that was asked for, else mp_20_partial.parquet beside the repository, else the embedded crystals."""
     if given is not None:
         return Path(given)
-    return SHARED if SHARED.is_file() else Path(str(resources.files("recipnet").joinpath("data", EMBEDDED)))
+    return SHARED if SHARED.is_file() else embedded()
 
 
 def small(path: Path, count: int) -> rn.CrystalBatch:

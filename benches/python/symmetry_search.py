@@ -13,9 +13,9 @@ import argparse
 import logging
 import statistics
 import time
-from importlib import resources
 
 import moyopy
+from _crystals import embedded
 from _record import table, versions, write
 
 import recipnet as rn
@@ -28,8 +28,7 @@ parser.add_argument("--repeats", type=int, default=5)
 parser.add_argument("--symprec", type=float, default=0.01)
 arguments = parser.parse_args()
 
-source = resources.files("recipnet").joinpath("data/embedded/mp2018_subset.parquet")  # recipnet.data needs torch
-batch = rn.read_many(str(source))[0][: arguments.crystals]
+batch = rn.read_many(str(embedded()))[0][: arguments.crystals]
 lists = [(c.lattice.tolist(), c.frac_coords.tolist(), c.numbers.tolist()) for c in batch]
 cells = [moyopy.Cell(*one) for one in lists]
 

@@ -1,8 +1,12 @@
-"""The operators on the CPU: the Rust core on the memory of the tensors, without copies."""
+"""The operators on the CPU: the Rust core on the memory of the tensors, without copies, and on torch's threads.
+
+Where torch has no OpenMP that can be reached (outside Linux), the core's own threads work.
+"""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +17,9 @@ from recipnet import _core
 from recipnet.ops.memory import blocks
 
 Batch = tuple[Tensor, ...]
+
+# Torch's threads spin after each of its operators, which would keep a core from threads of our own.
+_core.use_openmp_of(str(Path(torch.__file__).with_name("lib") / "libtorch_cpu.so"))
 
 _TYPES = {torch.float32: np.float32, torch.float64: np.float64}
 

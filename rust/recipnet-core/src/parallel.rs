@@ -6,8 +6,11 @@
 //! - Fork: a forked child has none of its parent's threads. The process that loaded the crate or built the pool is
 //!   remembered, and any other process works serially without touching the pool.
 //! - A `threads` argument limits one call; it never makes the pool larger.
+//! - A host that has threads of its own can lend them for a call ([`on_team`]), in place of the pool: idle threads
+//!   that spin, as OpenMP's do, would otherwise keep a core from ours.
 //! - Results are placed by index, so they do not depend on which thread made them.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -22,6 +25,28 @@ const SERIAL_BELOW_NANOS: f64 = 100_000.0;
 
 static OWNER: AtomicU32 = AtomicU32::new(0);
 static POOL: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
+
+/// Threads of the host: runs the function on the calling thread and on as many others as it likes, each once, and
+/// returns when all are done. The function does not panic.
+pub type Team = fn(&(dyn Fn() + Sync));
+
+thread_local! {
+    static TEAM: Cell<Option<Team>> = const { Cell::new(None) };
+}
+
+/// Run `f`; what it does in parallel from this thread, it does on the threads of `team` and not on the pool's.
+///
+/// The pool's size still limits how many of them work. In a forked child none does but the calling one.
+pub fn on_team<R>(team: Team, f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Team>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            TEAM.set(self.0);
+        }
+    }
+    let _restore = Restore(TEAM.replace(Some(team)));
+    f()
+}
 
 /// Remember this process as the one that may use threads; a fork of it will work serially.
 ///
@@ -121,10 +146,11 @@ where
     F: Fn(usize) -> Result<R> + Sync,
 {
     let workers = workers.min(count);
-    let pool = if workers > 1 { pool()? } else { None };
-    let Some(pool) = pool else {
+    let team = TEAM.get().filter(|_| workers > 1 && !is_forked());
+    let pool = if workers > 1 && team.is_none() { pool()? } else { None };
+    if team.is_none() && pool.is_none() {
         return (0..count).map(f).collect();
-    };
+    }
     let next = AtomicUsize::new(0);
     let slots: Mutex<Vec<Option<Result<R>>>> = Mutex::new((0..count).map(|_| None).collect());
     let panic = Mutex::new(None);
@@ -148,11 +174,20 @@ where
             *panic.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(payload);
         }
     };
-    pool.scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|_| work());
-        }
-    });
+    if let Some(team) = team {
+        let came = AtomicUsize::new(0);
+        team(&|| {
+            if came.fetch_add(1, Ordering::Relaxed) < workers {
+                work();
+            }
+        });
+    } else if let Some(pool) = pool {
+        pool.scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|_| work());
+            }
+        });
+    }
     if let Some(payload) = panic.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         std::panic::resume_unwind(payload);
     }
@@ -224,6 +259,38 @@ mod tests {
         let result = catch_unwind(|| try_map(8, 4, |i| if i == 5 { panic!("five") } else { Ok(i) }));
         assert!(result.is_err());
         assert_eq!(try_map(8, 4, Ok).unwrap().len(), 8);
+    }
+
+    #[test]
+    fn a_team_does_the_work_and_is_left_again() {
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        fn team(work: &(dyn Fn() + Sync)) {
+            CALLS.fetch_add(1, Ordering::SeqCst);
+            std::thread::scope(|scope| {
+                for _ in 0..6 {
+                    scope.spawn(work);
+                }
+                work();
+            });
+        }
+        let names = on_team(team, || {
+            try_map(1000, 3, |i| Ok((i, std::thread::current().name().map(str::to_owned))))
+        })
+        .unwrap();
+        assert!(names.iter().enumerate().all(|(place, (i, _))| place == *i));
+        assert!(
+            names
+                .iter()
+                .all(|(_, name)| !name.as_deref().unwrap_or("").starts_with("recipnet-"))
+        );
+        assert_eq!(CALLS.load(Ordering::SeqCst), 1);
+        // a panic comes through, and one worker needs no team
+        let result = catch_unwind(|| on_team(team, || try_map(8, 4, |i| if i == 5 { panic!("five") } else { Ok(i) })));
+        assert!(result.is_err());
+        assert_eq!(on_team(team, || try_map(8, 1, Ok)).unwrap().len(), 8);
+        assert_eq!(CALLS.load(Ordering::SeqCst), 2);
+        assert_eq!(try_map(8, 4, Ok).unwrap().len(), 8);
+        assert_eq!(CALLS.load(Ordering::SeqCst), 2);
     }
 
     #[test]

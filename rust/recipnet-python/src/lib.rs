@@ -8,6 +8,7 @@ mod error;
 mod featurize;
 mod fourier;
 mod geometry;
+mod openmp;
 mod scattering;
 mod structure_factor;
 mod symmetry;
@@ -27,6 +28,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cif::read_cif_document, module)?)?;
     module.add_function(wrap_pyfunction!(texts::read_texts, module)?)?;
     module.add_function(wrap_pyfunction!(write::write_texts, module)?)?;
+    module.add_function(wrap_pyfunction!(openmp::use_openmp_of, module)?)?;
     featurize::register(module)?;
     fourier::register(module)?;
     geometry::register(module)?;

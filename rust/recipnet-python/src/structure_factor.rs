@@ -10,6 +10,7 @@ use recipnet_core::structure_factor::{self as sums, Keep, Ragged, Scalar, Weight
 
 use crate::arrays::{compute, rows, slice};
 use crate::error::CoreError;
+use crate::openmp;
 
 /// `(frac, hkl, atom_offsets, hkl_offsets)`.
 type Arrays<'py, T> = (
@@ -63,7 +64,9 @@ fn on_batch<T: Scalar + Element>(
 ) -> PyResult<()> {
     let (frac, hkl) = (rows("frac", &arrays.0)?, rows("hkl", &arrays.1)?);
     let (atoms, reflections) = (slice("atom_offsets", &arrays.2)?, slice("hkl_offsets", &arrays.3)?);
-    compute(py, || work(&Ragged::new(frac, hkl, atoms, reflections)?))
+    compute(py, || {
+        openmp::run(|| work(&Ragged::new(frac, hkl, atoms, reflections)?))
+    })
 }
 
 /// Weights by their layout, "atom", "term" or "kind".

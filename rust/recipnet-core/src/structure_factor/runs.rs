@@ -1,8 +1,10 @@
-//! Phases `exp(+2 pi i h.x)` of two atoms after the other two, the reflections lying side by side.
+//! Phases `exp(+2 pi i h.x)`, two atoms at a time, the reflections lying side by side.
 //!
 //! Reflections that follow one another and differ by one in l alone are a run: `X^h Y^k` is one number of an atom, and
 //! `Z^l` a stretch of its table, so that a run costs as much as one reflection. Reflections in scan order are such runs;
 //! in any other order the phases are the same and take longer.
+
+use std::ops::Range;
 
 use super::phases::{Axis, CHUNK, Fill, LANES, axes, multiply, product};
 use crate::machine::{Machine, dispatch};
@@ -18,10 +20,10 @@ struct Run {
     start: u32,
 }
 
-/// Where the runs and pairs of a stretch end.
-struct Ends {
-    runs: usize,
-    pairs: usize,
+/// The runs and pairs of a stretch.
+struct Stretch {
+    runs: Range<usize>,
+    pairs: Range<usize>,
 }
 
 /// Phases of a stretch of reflections, two atoms at a time.
@@ -29,7 +31,7 @@ pub struct Runs<T> {
     axes: [Axis<T>; 3],
     starts: Vec<Run>,
     pairs: Vec<[u32; 2]>,
-    stretches: Vec<Ends>,
+    stretches: Vec<Stretch>,
     /// Powers of l: atom `j`, row `r` at `j * stride + r`; [`LANES`] zeros behind each atom's.
     table: [Vec<T>; 2],
     stride: usize,
@@ -51,23 +53,23 @@ impl<T: Scalar> Runs<T> {
         let (mut starts, mut pairs, mut stretches) = (Vec::new(), Vec::new(), Vec::new());
         for stretch in hkl.chunks(STRETCH) {
             let (places, count) = run_starts(stretch);
-            let before = pairs.len();
+            let before = (starts.len(), pairs.len());
             starts.reserve(count);
             for &place in &places[..count] {
                 let [h, k, l] = stretch[place as usize];
                 let pair = [axes[0].row(h), axes[1].row(k)];
-                if pairs.len() == before || pairs.last() != Some(&pair) {
+                if pairs.len() == before.1 || pairs.last() != Some(&pair) {
                     pairs.push(pair);
                 }
                 starts.push(Run {
                     first: u32::from(place),
-                    pair: (pairs.len() - before - 1) as u32,
+                    pair: (pairs.len() - before.1 - 1) as u32,
                     start: axes[2].row(l),
                 });
             }
-            stretches.push(Ends {
-                runs: starts.len(),
-                pairs: pairs.len(),
+            stretches.push(Stretch {
+                runs: before.0..starts.len(),
+                pairs: before.1..pairs.len(),
             });
         }
         let size = STRETCH.min(hkl.len()).next_multiple_of(LANES) + LANES;
@@ -106,12 +108,7 @@ impl<T: Scalar> Runs<T> {
     #[inline(always)]
     pub fn set_stretch<M: Machine>(&mut self, number: usize) {
         self.now = number;
-        let begin = if number == 0 {
-            0
-        } else {
-            self.stretches[number - 1].pairs
-        };
-        let (pairs, width) = (&self.pairs[begin..self.stretches[number].pairs], self.width);
+        let (pairs, width) = (&self.pairs[self.stretches[number].pairs.clone()], self.width);
         let [re, im] = &mut self.products;
         for values in [&mut *re, &mut *im] {
             values.resize(values.len().max(pairs.len() * width), T::ZERO);
@@ -125,11 +122,6 @@ impl<T: Scalar> Runs<T> {
     /// The phases of two atoms of the chunk, from an even number on; behind the last there is one at the origin.
     #[inline(always)]
     pub fn two_atoms<M: Machine>(&mut self, atom: usize) -> [Phase<'_, T>; 2] {
-        let begin = if self.now == 0 {
-            0
-        } else {
-            self.stretches[self.now - 1].runs
-        };
         let (n, z) = (self.stride, atom * self.stride);
         let z_re = [&self.table[0][z..z + n], &self.table[0][z + n..z + 2 * n]];
         let z_im = [&self.table[1][z..z + n], &self.table[1][z + n..z + 2 * n]];
@@ -138,7 +130,7 @@ impl<T: Scalar> Runs<T> {
         let ((a, b), (c, d)) = (one.split_at_mut(n), two.split_at_mut(n));
         let targets = [[&mut a[..n], &mut b[..n]], [&mut c[..n], &mut d[..n]]];
         let (x, y) = (&self.products[0][..], &self.products[1][..self.products[0].len()]);
-        for run in &self.starts[begin..self.stretches[self.now].runs] {
+        for run in &self.starts[self.stretches[self.now].runs.clone()] {
             let pair = run.pair as usize * self.width + atom;
             let (x, y) = (&x[pair..pair + 2], &y[pair..pair + 2]);
             let from = run.start as usize..run.start as usize + LANES;

@@ -150,7 +150,8 @@ impl<'a, T: Scalar> Rows<'a, T> {
     fn two_atoms(&mut self, piece: &Piece, place: &Place, j: usize, atom: usize, reflection: usize) -> [&[T]; 2] {
         let both = j + 1 < place.atoms;
         if let Weights::Atom(w) = &self.weights {
-            self.same = [[w[atom]; STRETCH], [if both { w[atom + 1] } else { T::ZERO }; STRETCH]];
+            self.same[0][..place.count].fill(w[atom]);
+            self.same[1][..place.count].fill(if both { w[atom + 1] } else { T::ZERO });
         }
         let row = |i: usize| match &self.weights {
             _ if j + i >= place.atoms => &self.same[1],
