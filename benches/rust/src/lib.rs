@@ -150,7 +150,15 @@ impl Setup {
 
     fn factors(&self) -> Result<usize, Error> {
         let found = &self.reflections;
-        let factors = structure_factors(&self.scatterers(), &found.hkl, &found.offsets, 1e-13, Some(1))?;
+        let mut factors = vec![[0.0; 2]; found.hkl.len()];
+        structure_factors(
+            &self.scatterers(),
+            &found.hkl,
+            &found.offsets,
+            1e-13,
+            Some(1),
+            &mut factors,
+        )?;
         Ok(black_box(factors).len())
     }
 

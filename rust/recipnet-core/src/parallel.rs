@@ -71,7 +71,7 @@ pub fn num_threads() -> Result<usize> {
         return Ok(1);
     }
     match POOL.get() {
-        Some(pool) => Ok(pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)),
+        Some(pool) => Ok(pool.as_ref().map_or(1, |pool| pool.current_num_threads() + 1)),
         None => configured_threads(std::env::var(NUM_THREADS_VARIABLE).ok().as_deref()),
     }
 }
@@ -103,9 +103,9 @@ fn pool() -> Result<Option<&'static rayon::ThreadPool>> {
             if threads == 1 {
                 return None;
             }
-            // A system that refuses threads still gets its answer, serially.
+            // The calling thread is one of them. A system that refuses threads still gets its answer, serially.
             rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
+                .num_threads(threads - 1)
                 .thread_name(|i| format!("recipnet-{i}"))
                 .build()
                 .ok()
@@ -145,23 +145,38 @@ where
     R: Send,
     F: Fn(usize) -> Result<R> + Sync,
 {
+    try_map_with(count, workers, || (), |(), index| f(index))
+}
+
+/// [`try_map`] with something that each thread makes once and `f` uses again: memory that grows warm.
+///
+/// # Errors
+/// The error of the lowest failing index.
+pub fn try_map_with<W, R, M, F>(count: usize, workers: usize, make: M, f: F) -> Result<Vec<R>>
+where
+    R: Send,
+    M: Fn() -> W + Sync,
+    F: Fn(&mut W, usize) -> Result<R> + Sync,
+{
     let workers = workers.min(count);
     let team = TEAM.get().filter(|_| workers > 1 && !is_forked());
     let pool = if workers > 1 && team.is_none() { pool()? } else { None };
     if team.is_none() && pool.is_none() {
-        return (0..count).map(f).collect();
+        let mut own = make();
+        return (0..count).map(|index| f(&mut own, index)).collect();
     }
     let next = AtomicUsize::new(0);
     let slots: Mutex<Vec<Option<Result<R>>>> = Mutex::new((0..count).map(|_| None).collect());
     let panic = Mutex::new(None);
     let work = || {
         let result = catch_unwind(AssertUnwindSafe(|| {
+            let mut own = make();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= count {
                     break;
                 }
-                let value = f(index);
+                let value = f(&mut own, index);
                 if value.is_err() {
                     // Lower indices are already taken by some thread and will be finished.
                     next.store(count, Ordering::Relaxed);
@@ -182,10 +197,12 @@ where
             }
         });
     } else if let Some(pool) = pool {
-        pool.scope(|scope| {
-            for _ in 0..workers {
+        // The calling thread begins at once; the others take a while to wake.
+        pool.in_place_scope(|scope| {
+            for _ in 1..workers {
                 scope.spawn(|_| work());
             }
+            work();
         });
     }
     if let Some(payload) = panic.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
@@ -201,14 +218,27 @@ where
 /// # Errors
 /// Only when the pool cannot be had; see [`num_threads`].
 pub fn for_each<T: Send>(items: Vec<T>, workers: usize, f: impl Fn(T) + Sync) -> Result<()> {
+    for_each_with(items, workers, || (), |(), item| f(item))
+}
+
+/// [`for_each`] with something that each thread makes once and `f` uses again.
+///
+/// # Errors
+/// Only when the pool cannot be had; see [`num_threads`].
+pub fn for_each_with<W, T: Send>(
+    items: Vec<T>,
+    workers: usize,
+    make: impl Fn() -> W + Sync,
+    f: impl Fn(&mut W, T) + Sync,
+) -> Result<()> {
     let cells: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
-    try_map(cells.len(), workers, |index| {
+    try_map_with(cells.len(), workers, make, |own, index| {
         let item = cells[index]
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .take();
         if let Some(item) = item {
-            f(item);
+            f(own, item);
         }
         Ok(())
     })?;

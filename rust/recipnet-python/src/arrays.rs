@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use numpy::ndarray::{Array2, Array3, Dimension};
+use numpy::ndarray::{Array2, Array3, Dimension, IntoDimension};
 use numpy::{
     Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2,
     PyReadonlyArray3, PyUntypedArrayMethods,
@@ -126,17 +126,18 @@ impl<'a> BatchSlices<'a> {
     }
 }
 
-/// An array for the core to write into: `NumPy` asks for large pages where it is long, and nothing is cleared first.
-pub fn empty<'py, T: Element, D: Dimension>(
-    py: Python<'py>,
-    shape: impl IntoPyObject<'py>,
-) -> PyResult<Bound<'py, PyArray<T, D>>> {
-    let array = py
-        .import("numpy")?
-        .getattr("empty")?
-        .call1((shape, numpy::dtype::<T>(py)))?;
-    Ok(array.cast_into()?)
+/// An array for the core to write whole: `NumPy` asks for large pages where it is long, and nothing is cleared first.
+pub fn empty<T: Number, D: Dimension>(py: Python<'_>, shape: impl IntoDimension<Dim = D>) -> Bound<'_, PyArray<T, D>> {
+    // SAFETY: what is not written yet is some number.
+    unsafe { PyArray::new(py, shape, false) }
 }
+
+/// Types of which any bytes are a value.
+pub trait Number: Element {}
+impl Number for f32 {}
+impl Number for f64 {}
+impl Number for i32 {}
+impl Number for i64 {}
 
 /// A vector handed over without a copy.
 pub fn vector<T: Element>(py: Python<'_>, data: Vec<T>) -> Bound<'_, PyArray1<T>> {

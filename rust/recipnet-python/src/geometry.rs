@@ -1,18 +1,17 @@
 //! Neighbours, reflections and threads.
 
-use numpy::ndarray::{Ix1, Ix2};
-use numpy::{Element, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{Element, PyArray, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use recipnet_core::batch::check_lattices;
 use recipnet_core::error::Error;
 use recipnet_core::lattice;
 use recipnet_core::math::{Mat3, Real};
-use recipnet_core::neighbors::{self, Edges, NearestOptions, RadiusOptions};
+use recipnet_core::neighbors::{self, EdgePlan, EdgesMut, NearestOptions, RadiusOptions};
 use recipnet_core::parallel;
 use recipnet_core::reciprocal::{self, Details, OperationsView, Order, Plan, ReflectionOptions};
 
-use crate::arrays::{BatchArrays, compute, empty, halves, matrices, rows, slice, table, vector};
+use crate::arrays::{BatchArrays, Number, compute, empty, halves, matrices, rows, slice, table, vector};
 use crate::error::CoreError;
 
 /// A keyword given as text.
@@ -25,14 +24,43 @@ where
 }
 
 /// `(index, shift, vector, distance, offsets, atom_offsets)`.
-fn edges_tuple<T: Real + Element>(py: Python<'_>, edges: Edges<T>) -> PyResult<Bound<'_, PyTuple>> {
+fn edges_tuple<'py, T: Real + Number>(py: Python<'py>, plan: EdgePlan<'_, T>) -> PyResult<Bound<'py, PyTuple>> {
+    if plan.is_ready() {
+        let edges = compute(py, || plan.finish())?;
+        return (
+            halves(py, edges.index)?,
+            table(py, edges.shift)?,
+            table(py, edges.vector)?,
+            vector(py, edges.distance),
+            vector(py, edges.offsets),
+            vector(py, edges.atom_offsets),
+        )
+            .into_pyobject(py);
+    }
+    let (index, shift) = (
+        empty::<i64, _>(py, [2, plan.len()]),
+        empty::<i32, _>(py, [plan.len(), 3]),
+    );
+    let (vectors, distance) = (empty::<T, _>(py, [plan.len(), 3]), empty::<T, _>(py, [plan.len()]));
+    {
+        let (mut i, mut s) = (index.readwrite(), shift.readwrite());
+        let (mut v, mut d) = (vectors.readwrite(), distance.readwrite());
+        let out = EdgesMut {
+            index: i.as_slice_mut()?,
+            shift: s.as_slice_mut()?.as_chunks_mut::<3>().0,
+            vector: v.as_slice_mut()?.as_chunks_mut::<3>().0,
+            distance: d.as_slice_mut()?,
+        };
+        compute(py, || plan.write(out))?;
+    }
+    let offsets = vector(py, plan.offsets().to_vec());
     (
-        halves(py, edges.index)?,
-        table(py, edges.shift)?,
-        table(py, edges.vector)?,
-        vector(py, edges.distance),
-        vector(py, edges.offsets),
-        vector(py, edges.atom_offsets),
+        index,
+        shift,
+        vectors,
+        distance,
+        offsets,
+        vector(py, plan.atom_offsets().to_vec()),
     )
         .into_pyobject(py)
 }
@@ -68,16 +96,13 @@ pub fn radius<'py>(
         self_images,
         max_edges,
     };
+    let batch = compute(py, || slices.view())?;
     if single {
-        edges_tuple(
-            py,
-            compute(py, || neighbors::neighbors::<f32>(&slices.view()?, &options, threads))?,
-        )
+        let plan = compute(py, || neighbors::plan_neighbors::<f32>(&batch, &options, threads))?;
+        edges_tuple(py, plan)
     } else {
-        edges_tuple(
-            py,
-            compute(py, || neighbors::neighbors::<f64>(&slices.view()?, &options, threads))?,
-        )
+        let plan = compute(py, || neighbors::plan_neighbors::<f64>(&batch, &options, threads))?;
+        edges_tuple(py, plan)
     }
 }
 
@@ -112,20 +137,17 @@ pub fn nearest<'py>(
         mode: keyword(edges)?,
         max_edges,
     };
+    let batch = compute(py, || slices.view())?;
     if single {
-        edges_tuple(
-            py,
-            compute(py, || {
-                neighbors::nearest_neighbors::<f32>(&slices.view()?, &options, threads)
-            })?,
-        )
+        let plan = compute(py, || {
+            neighbors::plan_nearest_neighbors::<f32>(&batch, &options, threads)
+        })?;
+        edges_tuple(py, plan)
     } else {
-        edges_tuple(
-            py,
-            compute(py, || {
-                neighbors::nearest_neighbors::<f64>(&slices.view()?, &options, threads)
-            })?,
-        )
+        let plan = compute(py, || {
+            neighbors::plan_nearest_neighbors::<f64>(&batch, &options, threads)
+        })?;
+        edges_tuple(py, plan)
     }
 }
 
@@ -242,13 +264,13 @@ fn details_tuple<T: Real + Element>(py: Python<'_>, details: Details<T>) -> PyRe
 }
 
 /// `(d_spacing, multiplicity, absent)` of reflections, which are written first, d falling.
-fn sorted_details<'py, T: Real + Element>(
+fn sorted_details<'py, T: Real + Number>(
     py: Python<'py>,
     plan: &Plan,
     hkl: &mut [[i32; 3]],
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let (d_spacing, multiplicity) = (empty::<T, Ix1>(py, plan.len())?, empty::<i32, Ix1>(py, plan.len())?);
-    let absent = empty::<bool, Ix1>(py, plan.len())?;
+    let (d_spacing, multiplicity) = (empty::<T, _>(py, [plan.len()]), empty::<i32, _>(py, [plan.len()]));
+    let absent = PyArray::<bool, _>::zeros(py, [plan.len()], false);
     {
         let (mut d, mut m, mut a) = (d_spacing.readwrite(), multiplicity.readwrite(), absent.readwrite());
         let (d, m, a) = (d.as_slice_mut()?, m.as_slice_mut()?, a.as_slice_mut()?);
@@ -290,7 +312,7 @@ pub fn reflections<'py>(
     let order: Order = keyword(order)?;
     let cells = compute(py, || check_lattices(cells))?;
     let plan = compute(py, || Plan::new(&cells, &views, &options, threads))?;
-    let hkl = empty::<i32, Ix2>(py, (plan.len(), 3))?;
+    let hkl = empty::<i32, _>(py, [plan.len(), 3]);
     let details = {
         let mut hkl = hkl.readwrite();
         let rows = hkl.as_slice_mut()?.as_chunks_mut::<3>().0;

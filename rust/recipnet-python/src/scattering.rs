@@ -1,6 +1,6 @@
 //! Form factors, structure factors of crystals, powder patterns.
 
-use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use recipnet_core::batch::check_lattices;
@@ -10,7 +10,7 @@ use recipnet_core::math::{Mat3, Vec3};
 use recipnet_core::powder::{self, PowderOptions, Profile};
 use recipnet_core::structure_factor::{Resolved, Scatterers, Species, resolve, structure_factors};
 
-use crate::arrays::{compute, matrices, rows, slice, table, vector};
+use crate::arrays::{compute, empty, matrices, rows, slice, table, vector};
 use crate::error::CoreError;
 use crate::geometry::keyword;
 
@@ -154,10 +154,15 @@ pub fn structure_factors_of<'py>(
 ) -> PyResult<(Bound<'py, PyArray1<f64>>, Vec<String>)> {
     let slices = atoms.slices()?;
     let (hkl, offsets) = (rows("hkl", &hkl)?, slice("hkl_offsets", &hkl_offsets)?);
-    let (factors, replaced) = compute(py, || {
-        slices.with(|atoms| structure_factors(atoms, hkl, offsets, error, threads))
-    })?;
-    Ok((vector(py, factors.into_flattened()), replaced))
+    let factors = empty::<f64, _>(py, [2 * hkl.len()]);
+    let ((), replaced) = {
+        let mut factors = factors.readwrite();
+        let out = factors.as_slice_mut()?.as_chunks_mut::<2>().0;
+        compute(py, || {
+            slices.with(|atoms| structure_factors(atoms, hkl, offsets, error, threads, out))
+        })?
+    };
+    Ok((factors, replaced))
 }
 
 /// `(two_theta, intensity, d_spacing, hkl, multiplicity, offsets, ions replaced by atoms)`; see

@@ -1,6 +1,8 @@
 //! Where edges are written: growing arrays, or parts of arrays whose length was counted before.
 
-use crate::error::Result;
+use super::lists::Lists;
+use super::radius::Search;
+use crate::error::{ArgumentError, Result};
 use crate::math::Real;
 use crate::parallel;
 
@@ -41,13 +43,26 @@ impl<T> Edges<T> {
     }
 }
 
+/// Memory that edges are written to, of E edges.
+#[derive(Debug)]
+pub struct EdgesMut<'a, T> {
+    /// First all centres, then all neighbours (2 E).
+    pub index: &'a mut [i64],
+    /// Lattice translations (E).
+    pub shift: &'a mut [[i32; 3]],
+    /// Vectors (E).
+    pub vector: &'a mut [[T; 3]],
+    /// Lengths (E).
+    pub distance: &'a mut [T],
+}
+
 /// Columns of the edges of some atoms that follow each other.
 #[derive(Debug)]
-pub struct Rows<'a, T> {
-    pub neighbor: &'a mut [i64],
-    pub shift: &'a mut [[i32; 3]],
-    pub vector: &'a mut [[T; 3]],
-    pub distance: &'a mut [T],
+struct Rows<'a, T> {
+    neighbor: &'a mut [i64],
+    shift: &'a mut [[i32; 3]],
+    vector: &'a mut [[T; 3]],
+    distance: &'a mut [T],
 }
 
 /// Takes the edges of one atom after the other.
@@ -73,30 +88,6 @@ pub struct Growing<T> {
 }
 
 impl<T: Real> Growing<T> {
-    /// Memory for exactly the edges of atoms with these numbers of edges; see [`Self::finish`].
-    pub fn exact(counts: impl Iterator<Item = u32>, edges: usize) -> Self {
-        let mut neighbor = Vec::with_capacity(2 * edges);
-        for (atom, count) in counts.enumerate() {
-            neighbor.resize(neighbor.len() + count as usize, atom as i64);
-        }
-        Self {
-            neighbor,
-            ..Self::with_capacity(edges)
-        }
-    }
-
-    /// What was written to [`Self::exact`] memory, whose neighbours lie behind the centres already.
-    pub fn finish(self, (offsets, atom_offsets): (Vec<i64>, Vec<i64>)) -> Edges<T> {
-        Edges {
-            index: self.neighbor,
-            shift: self.shift,
-            vector: self.vector,
-            distance: self.distance,
-            offsets,
-            atom_offsets,
-        }
-    }
-
     /// Memory for this many edges.
     pub fn with_capacity(edges: usize) -> Self {
         Self {
@@ -186,94 +177,176 @@ fn split<'a, T>(slice: &mut &'a mut [T], at: usize) -> &'a mut [T] {
     front
 }
 
-/// Offsets of atoms and crystals from the counts of each stretch of atoms, which follow each other.
-pub fn offsets<'a>(
-    counts: impl Iterator<Item = &'a [u32]>,
-    num_atoms: usize,
-    crystal_offsets: &[i64],
-) -> (Vec<i64>, Vec<i64>) {
-    let mut atom_offsets = Vec::with_capacity(num_atoms + 1);
-    let mut total = 0;
-    atom_offsets.push(0);
-    for stretch in counts {
-        atom_offsets.extend(stretch.iter().map(|&count| {
-            total += i64::from(count);
-            total
-        }));
-    }
-    let offsets = crystal_offsets
-        .iter()
-        .map(|&atom| atom_offsets[atom as usize])
-        .collect();
-    (offsets, atom_offsets)
-}
-
-/// Arrays of zeros, to be cut and written.
-pub fn blank<T: Real>((offsets, atom_offsets): (Vec<i64>, Vec<i64>)) -> Edges<T> {
-    let total = atom_offsets.last().map_or(0, |&end| end as usize);
-    Edges {
-        index: vec![0; 2 * total],
-        shift: vec![[0; 3]; total],
-        vector: vec![[T::default(); 3]; total],
-        distance: vec![T::default(); total],
-        offsets,
-        atom_offsets,
-    }
-}
-
-/// The arrays, cut into consecutive parts of these lengths that can be written at the same time.
-pub fn cut<'a, T>(edges: &'a mut Edges<T>, lengths: &[usize]) -> Vec<Part<'a, T>> {
-    let (mut centre, mut neighbor) = edges.index.split_at_mut(edges.distance.len());
-    let (mut shift, mut vector) = (edges.shift.as_mut_slice(), edges.vector.as_mut_slice());
-    let mut distance = edges.distance.as_mut_slice();
-    let parts = lengths.iter().map(|&length| Part {
-        centre: split(&mut centre, length),
-        rows: Rows {
-            neighbor: split(&mut neighbor, length),
-            shift: split(&mut shift, length),
-            vector: split(&mut vector, length),
-            distance: split(&mut distance, length),
-        },
-    });
-    parts.collect()
-}
-
-/// Put stretches together; the columns of one stretch are handed over without a copy.
-pub fn join<T: Real>(
-    mut parts: Vec<Growing<T>>,
-    num_atoms: usize,
-    crystal_offsets: &[i64],
-    workers: usize,
-) -> Result<Edges<T>> {
-    let (offsets, atom_offsets) = offsets(parts.iter().map(|p| p.counts.as_slice()), num_atoms, crystal_offsets);
-    if parts.len() == 1 {
-        let part = parts.swap_remove(0);
-        let mut index = Vec::with_capacity(2 * part.len());
-        for (atom, &count) in part.counts.iter().enumerate() {
-            index.resize(index.len() + count as usize, atom as i64);
+impl<'a, T: Real> EdgesMut<'a, T> {
+    /// Consecutive parts of these lengths, which can be written at the same time.
+    ///
+    /// # Errors
+    /// Memory for another number of edges.
+    fn cut(self, lengths: &[usize]) -> Result<Vec<Part<'a, T>>> {
+        let total = lengths.iter().sum::<usize>();
+        let rows = [
+            ("index", self.index.len(), 2 * total),
+            ("shift", self.shift.len(), total),
+            ("vector", self.vector.len(), total),
+            ("distance", self.distance.len(), total),
+        ];
+        if let Some((name, length, needed)) = rows.into_iter().find(|(_, length, needed)| length != needed) {
+            return Err(ArgumentError {
+                name,
+                value: format!("{length} rows"),
+                message: format!("room for {needed} is needed"),
+            }
+            .into());
         }
-        index.extend_from_slice(&part.neighbor);
-        return Ok(Edges {
-            index,
-            shift: part.shift,
-            vector: part.vector,
-            distance: part.distance,
-            offsets,
-            atom_offsets,
+        let (mut centre, mut neighbor) = self.index.split_at_mut(total);
+        let (mut shift, mut vector, mut distance) = (self.shift, self.vector, self.distance);
+        let parts = lengths.iter().map(|&length| Part {
+            centre: split(&mut centre, length),
+            rows: Rows {
+                neighbor: split(&mut neighbor, length),
+                shift: split(&mut shift, length),
+                vector: split(&mut vector, length),
+                distance: split(&mut distance, length),
+            },
         });
+        Ok(parts.collect())
     }
-    let lengths: Vec<usize> = parts.iter().map(Growing::len).collect();
-    let mut edges = blank((offsets, atom_offsets));
-    let mut first = 0;
-    let mut work = Vec::with_capacity(parts.len());
-    for (part, out) in parts.into_iter().zip(cut(&mut edges, &lengths)) {
-        let atoms = part.counts.len();
-        work.push((part, out, first));
-        first += atoms;
+}
+
+/// The edges of a batch, counted and not yet written.
+#[derive(Debug)]
+pub struct EdgePlan<'a, T> {
+    source: Source<'a, T>,
+    workers: usize,
+    offsets: Vec<i64>,
+    atom_offsets: Vec<i64>,
+}
+
+/// Where edges come from, by stretches of atoms that follow each other.
+#[derive(Debug)]
+pub enum Source<'a, T> {
+    /// Found and not yet ordered.
+    Found(Search<'a>),
+    /// Written already.
+    Ready(Vec<Growing<T>>),
+}
+
+impl<T> Source<'_, T> {
+    /// Edges of each atom of each stretch.
+    fn counts(&self) -> Vec<&[u32]> {
+        match self {
+            Self::Found(search) => search.counts().collect(),
+            Self::Ready(parts) => parts.iter().map(|part| part.counts.as_slice()).collect(),
+        }
     }
-    parallel::for_each(work, workers, |(part, mut out, first)| {
-        out.set_centres(&part.counts, first);
-        out.copy_from(&part);
-    })?;
-    Ok(edges)
+}
+
+impl<'a, T: Real> EdgePlan<'a, T> {
+    pub(super) fn new(source: Source<'a, T>, num_atoms: usize, crystal_offsets: &[i64], workers: usize) -> Self {
+        let mut atom_offsets = Vec::with_capacity(num_atoms + 1);
+        let mut total = 0;
+        atom_offsets.push(0);
+        for &count in source.counts().into_iter().flatten() {
+            total += i64::from(count);
+            atom_offsets.push(total);
+        }
+        let end_of = |&atom: &i64| atom_offsets[atom as usize];
+        Self {
+            offsets: crystal_offsets.iter().map(end_of).collect(),
+            atom_offsets,
+            source,
+            workers,
+        }
+    }
+
+    /// Number of edges.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.atom_offsets.last().map_or(0, |&end| end as usize)
+    }
+
+    /// Whether there are no edges.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Edges of crystal b will be `offsets[b]..offsets[b + 1]`.
+    #[must_use]
+    pub fn offsets(&self) -> &[i64] {
+        &self.offsets
+    }
+
+    /// Edges of atom i will be `atom_offsets[i]..atom_offsets[i + 1]`.
+    #[must_use]
+    pub fn atom_offsets(&self) -> &[i64] {
+        &self.atom_offsets
+    }
+
+    /// Whether the edges lie in the arrays that [`Self::finish`] hands over; else it takes memory and writes them.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        matches!(&self.source, Source::Ready(parts) if parts.len() == 1)
+    }
+
+    /// Write all edges.
+    ///
+    /// # Errors
+    /// Memory for another number of edges than [`Self::len`].
+    pub fn write(&self, out: EdgesMut<T>) -> Result<()> {
+        let counts = self.source.counts();
+        let lengths: Vec<usize> = counts.iter().map(|own| own.iter().map(|&n| n as usize).sum()).collect();
+        let mut first = 0;
+        let mut tasks = Vec::with_capacity(counts.len());
+        for (at, (part, own)) in out.cut(&lengths)?.into_iter().zip(&counts).enumerate() {
+            tasks.push((at, part, first));
+            first += own.len();
+        }
+        parallel::for_each_with(tasks, self.workers, Lists::default, |lists, (at, mut part, first)| {
+            part.set_centres(counts[at], first);
+            match &self.source {
+                Source::Found(search) => search.write(at, lists, &mut part),
+                Source::Ready(parts) => part.copy_from(&parts[at]),
+            }
+        })
+    }
+
+    /// The edges in arrays of their own.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn finish(mut self) -> Result<Edges<T>> {
+        if let (true, Source::Ready(parts)) = (self.is_ready(), &mut self.source) {
+            let part = parts.swap_remove(0);
+            let mut index = Vec::with_capacity(2 * part.len());
+            for (atom, &count) in part.counts.iter().enumerate() {
+                index.resize(index.len() + count as usize, atom as i64);
+            }
+            index.extend_from_slice(&part.neighbor);
+            return Ok(Edges {
+                index,
+                shift: part.shift,
+                vector: part.vector,
+                distance: part.distance,
+                offsets: self.offsets,
+                atom_offsets: self.atom_offsets,
+            });
+        }
+        let total = self.len();
+        let mut edges = Edges {
+            index: vec![0; 2 * total],
+            shift: vec![[0; 3]; total],
+            vector: vec![[T::default(); 3]; total],
+            distance: vec![T::default(); total],
+            ..Edges::default()
+        };
+        self.write(EdgesMut {
+            index: &mut edges.index,
+            shift: &mut edges.shift,
+            vector: &mut edges.vector,
+            distance: &mut edges.distance,
+        })?;
+        (edges.offsets, edges.atom_offsets) = (self.offsets, self.atom_offsets);
+        Ok(edges)
+    }
 }

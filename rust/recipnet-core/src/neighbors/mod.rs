@@ -22,9 +22,9 @@ mod triplets;
 
 pub use crate::order::TIE_GAP;
 pub use cell::DISTANCE_SLACK;
-pub use edges::Edges;
-pub use nearest::{NearestMode, NearestOptions, nearest_neighbors};
-pub use radius::{RadiusOptions, neighbors};
+pub use edges::{EdgePlan, Edges, EdgesMut};
+pub use nearest::{NearestMode, NearestOptions, nearest_neighbors, plan_nearest_neighbors};
+pub use radius::{RadiusOptions, neighbors, plan_neighbors};
 pub use triplets::{Triplets, triplets};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::cell::{DISTANCE_SLACK, Hit, SearchCell};
-use super::edges::{Edges, Growing, join};
+use super::edges::{EdgePlan, Edges, Growing, Source};
 use super::large::{Large, LargeHits};
 use super::lists::{Found, Lists};
 use super::plan::{Budget, Plan, Stretch, TOGETHER, load};
@@ -88,6 +88,18 @@ pub fn nearest_neighbors<T: Real>(
     options: &NearestOptions,
     threads: Option<usize>,
 ) -> Result<Edges<T>> {
+    plan_nearest_neighbors(batch, options, threads)?.finish()
+}
+
+/// [`nearest_neighbors`], found and counted, to be written to memory of the caller's.
+///
+/// # Errors
+/// As [`nearest_neighbors`].
+pub fn plan_nearest_neighbors<T: Real>(
+    batch: &BatchView,
+    options: &NearestOptions,
+    threads: Option<usize>,
+) -> Result<EdgePlan<'static, T>> {
     if options.k == 0 {
         return Err(ArgumentError {
             name: "k",
@@ -106,7 +118,7 @@ pub fn nearest_neighbors<T: Real>(
     if options.mode == NearestMode::Directed {
         return directed(batch, options, &budget, threads);
     }
-    let edges = directed::<f64>(batch, options, &budget, threads)?;
+    let edges = directed::<f64>(batch, options, &budget, threads)?.finish()?;
     symmetrize(
         &edges,
         batch.offsets(),
@@ -124,7 +136,7 @@ fn directed<T: Real>(
     options: &NearestOptions,
     budget: &Budget,
     threads: Option<usize>,
-) -> Result<Edges<T>> {
+) -> Result<EdgePlan<'static, T>> {
     let start = |b: usize| {
         let atoms = batch.atoms(b).len();
         let mut density = atoms as f64 / batch.lattices()[b].volume();
@@ -139,20 +151,15 @@ fn directed<T: Real>(
     let estimate = |b: usize| 2.0 * (options.k as f64) * batch.atoms(b).len() as f64;
     let plan = Plan::new(batch, threads, start, estimate)?;
     let large = plan.search_large(None, None)?;
-    let parts = parallel::try_map(plan.stretches.len(), plan.workers, |at| {
-        let mut part = Growing::<T>::with_capacity(if plan.stretches.len() == 1 {
-            (1.15 * expected) as usize
-        } else {
-            0
-        });
-        let mut search = Search::new(options);
+    let scratch = || (SearchCell::default(), Search::new(options));
+    let parts = parallel::try_map_with(plan.stretches.len(), plan.workers, scratch, |(cell, search), at| {
+        let mut part = Growing::<T>::with_capacity((1.15 * expected / plan.stretches.len() as f64) as usize);
         match &plan.stretches[at] {
             Stretch::Small(crystals) => {
-                let mut cell = SearchCell::default();
                 for b in crystals.clone() {
-                    load(&mut cell, batch, b);
+                    load(cell, batch, b);
                     let before = part.len();
-                    search.small(&cell, start(b), batch.atoms(b).start, &mut part);
+                    search.small(cell, start(b), batch.atoms(b).start, &mut part);
                     budget.take(part.len() - before)?;
                 }
             }
@@ -174,7 +181,8 @@ fn directed<T: Real>(
         }
         Ok(part)
     })?;
-    join(parts, batch.num_atoms(), batch.offsets(), plan.workers)
+    let source = Source::Ready(parts);
+    Ok(EdgePlan::new(source, batch.num_atoms(), batch.offsets(), plan.workers))
 }
 
 struct Search {

@@ -118,14 +118,6 @@ impl Plan {
             .map(|(_, large)| large.search(self.workers, wanted, budget))
             .collect()
     }
-
-    /// First atom of a stretch, numbered through the batch.
-    pub fn first_atom(&self, batch: &BatchView, at: usize) -> usize {
-        match &self.stretches[at] {
-            Stretch::Small(crystals) => batch.atoms(crystals.start).start,
-            Stretch::Large { crystal, atoms } => batch.atoms(*crystal).start + atoms.start,
-        }
-    }
 }
 
 /// Make crystal b of a batch ready.

@@ -1,7 +1,7 @@
 //! All neighbours within a cut-off.
 
 use super::cell::{Hit, SearchCell};
-use super::edges::{Edges, Growing, Sink, blank, cut, offsets};
+use super::edges::{EdgePlan, Edges, Sink, Source};
 use super::large::LargeHits;
 use super::lists::{self, Lists};
 use super::plan::{Budget, Plan, Stretch, TOGETHER, at_least, ball, count, load, with_slack};
@@ -51,6 +51,18 @@ impl RadiusOptions {
 /// # Errors
 /// `ArgumentError` for a cut-off that is not above 0, `LimitError` past `max_edges`.
 pub fn neighbors<T: Real>(batch: &BatchView, options: &RadiusOptions, threads: Option<usize>) -> Result<Edges<T>> {
+    plan_neighbors(batch, options, threads)?.finish()
+}
+
+/// [`neighbors`], found and counted, to be written to memory of the caller's.
+///
+/// # Errors
+/// As [`neighbors`].
+pub fn plan_neighbors<'a, T: Real>(
+    batch: &'a BatchView,
+    options: &RadiusOptions,
+    threads: Option<usize>,
+) -> Result<EdgePlan<'a, T>> {
     check_positive("cutoff", options.cutoff)?;
     let limit = with_slack(options.cutoff);
     let sphere = ball(limit);
@@ -74,41 +86,22 @@ pub fn neighbors<T: Real>(batch: &BatchView, options: &RadiusOptions, threads: O
     let thin = options.half || !options.self_images;
     let wanted = |i: usize, hit: &Hit| options.wants(i, hit);
     let large = plan.search_large(thin.then_some(&wanted), Some(&budget))?;
-    let search = Search {
+    let workers = plan.workers;
+    let mut search = Search {
         batch,
-        options,
-        limit,
-        plan: &plan,
-        large: &large,
-        budget: &budget,
+        half: options.half,
+        plan,
+        large,
+        found: vec![],
     };
-    let found = parallel::try_map(plan.stretches.len(), plan.workers, |at| search.find(at))?;
-    let offsets = offsets(
-        found.iter().map(|f| f.counts.as_slice()),
-        batch.num_atoms(),
-        batch.offsets(),
-    );
-    if plan.workers == 1 {
-        // Memory that is written at once, in order, need not be cleared first.
-        let counts = || found.iter().flat_map(|f| f.counts.iter().copied());
-        let edges = offsets.1.last().map_or(0, |&end| end as usize);
-        let mut out = Growing::exact(counts(), edges);
-        for (at, found) in found.iter().enumerate() {
-            search.write(at, found, &mut out);
-        }
-        return Ok(out.finish(offsets));
-    }
-    let lengths: Vec<usize> = found
-        .iter()
-        .map(|f| f.counts.iter().map(|&n| n as usize).sum())
-        .collect();
-    let mut edges = blank(offsets);
-    let work = found.into_iter().zip(cut(&mut edges, &lengths)).enumerate().collect();
-    parallel::for_each(work, plan.workers, |(at, (found, mut out))| {
-        out.set_centres(&found.counts, plan.first_atom(batch, at));
-        search.write(at, &found, &mut out);
+    let scratch = <(SearchCell, SmallSearch)>::default;
+    search.found = parallel::try_map_with(search.plan.stretches.len(), workers, scratch, |scratch, at| {
+        let mut found = search.room(at, estimate);
+        search.find(at, (options, limit), &budget, scratch, &mut found)?;
+        Ok(found)
     })?;
-    Ok(edges)
+    let source = Source::Found(search);
+    Ok(EdgePlan::new(source, batch.num_atoms(), batch.offsets(), workers))
 }
 
 /// Refuse what must pass the limit, without counting it.
@@ -130,13 +123,14 @@ fn refuse_early(
     Ok(())
 }
 
-struct Search<'a> {
+/// What was found in a batch.
+#[derive(Debug)]
+pub struct Search<'a> {
     batch: &'a BatchView<'a>,
-    options: &'a RadiusOptions,
-    limit: f64,
-    plan: &'a Plan,
-    large: &'a [LargeHits],
-    budget: &'a Budget,
+    half: bool,
+    plan: Plan,
+    large: Vec<LargeHits>,
+    found: Vec<Found>,
 }
 
 /// What a stretch holds, before it is ordered; of large crystals only how much.
@@ -150,30 +144,58 @@ struct Found {
 }
 
 impl Search<'_> {
-    /// Find the edges of small crystals, each once; count those of large ones.
-    fn find(&self, at: usize) -> Result<Found> {
-        let mut found = Found::default();
+    /// Edges of each atom of each stretch.
+    pub fn counts(&self) -> impl Iterator<Item = &[u32]> {
+        self.found.iter().map(|found| found.counts.as_slice())
+    }
+
+    /// Memory for about what a stretch holds: threads that take more step by step would wait for each other.
+    fn room(&self, at: usize, estimate: impl Fn(usize) -> f64) -> Found {
+        const SLACK: f64 = 1.1;
+        const MOST: f64 = 1e6;
         match &self.plan.stretches[at] {
             Stretch::Small(crystals) => {
-                let mut cell = SearchCell::default();
-                let mut search = SmallSearch::default();
+                let atoms = self.batch.atoms(crystals.end - 1).end - self.batch.atoms(crystals.start).start;
+                let edges = crystals.clone().map(estimate).sum::<f64>();
+                let hits = if self.half { edges } else { 0.5 * edges };
+                Found {
+                    counts: Vec::with_capacity(atoms),
+                    hits: Vec::with_capacity((SLACK * hits).min(MOST) as usize),
+                    ends: Vec::with_capacity(atoms),
+                }
+            }
+            Stretch::Large { .. } => Found::default(),
+        }
+    }
+
+    /// Find the edges of small crystals, each once; count those of large ones.
+    fn find(
+        &self,
+        at: usize,
+        (options, limit): (&RadiusOptions, f64),
+        budget: &Budget,
+        (cell, search): &mut (SearchCell, SmallSearch),
+        found: &mut Found,
+    ) -> Result<()> {
+        match &self.plan.stretches[at] {
+            Stretch::Small(crystals) => {
                 for b in crystals.clone() {
-                    load(&mut cell, self.batch, b);
+                    load(cell, self.batch, b);
                     let (begin, first) = (found.hits.len(), found.counts.len());
                     search.find(
-                        &cell,
-                        self.limit,
-                        self.options.self_images,
+                        cell,
+                        limit,
+                        options.self_images,
                         &mut found.hits,
                         (&mut found.ends, &mut found.counts),
                     );
                     let mut edges = 2 * (found.hits.len() - begin);
-                    if self.options.half {
+                    if options.half {
                         edges /= 2;
                         found.counts.truncate(first);
                         count(begin, &found.ends[first..], &mut found.counts);
                     }
-                    self.budget.take(edges)?;
+                    budget.take(edges)?;
                 }
             }
             Stretch::Large { crystal, atoms } => {
@@ -182,12 +204,12 @@ impl Search<'_> {
                 found.counts.extend(atoms.clone().map(count));
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Order and write the edges of a stretch.
-    fn write<T: Real>(&self, at: usize, found: &Found, out: &mut impl Sink<T>) {
-        let mut lists = Lists::default();
+    pub fn write<T: Real>(&self, at: usize, lists: &mut Lists, out: &mut impl Sink<T>) {
+        let found = &self.found[at];
         let mut write = |b: usize, found: &lists::Found| {
             let atoms = self.batch.atoms(b);
             let frac = &self.batch.frac_coords()[atoms.clone()];
@@ -210,7 +232,7 @@ impl Search<'_> {
                             begin,
                             first: 0,
                             counts: &found.counts[atoms.clone()],
-                            both: !self.options.half,
+                            both: !self.half,
                             listed: true,
                         },
                     );

@@ -28,6 +28,7 @@ pub struct SmallSearch {
     shifts: Vec<Image>,
     /// While these are sorted.
     keys: Vec<u128>,
+    unsorted: (Vec<Vec3>, Vec<Image>),
     /// Shifts of the images that an atom has of itself within the limit, the positive half, in rising order.
     own: Vec<[i32; 3]>,
     /// Which translations bring eight pairs near: blocks of translations of the first eight pairs, then of the next.
@@ -173,9 +174,14 @@ impl SmallSearch {
             .map(|([n0, n1, n2, _], place)| part(*n0) << 96 | part(*n1) << 64 | part(*n2) << 32 | place);
         self.keys.extend(keys);
         self.keys.sort_unstable();
+        let (translations, shifts) = &mut self.unsorted;
+        std::mem::swap(translations, &mut self.translations);
+        std::mem::swap(shifts, &mut self.shifts);
         let order = || self.keys.iter().map(|&key| key as u32 as usize);
-        self.shifts = order().map(|place| self.shifts[place]).collect();
-        self.translations = order().map(|place| self.translations[place]).collect();
+        self.shifts.clear();
+        self.shifts.extend(order().map(|place| shifts[place]));
+        self.translations.clear();
+        self.translations.extend(order().map(|place| translations[place]));
     }
 }
 

@@ -1,6 +1,6 @@
 //! From directed k-nearest lists to the undirected graphs that are in use.
 
-use super::edges::{Edges, Growing, Sink, join};
+use super::edges::{EdgePlan, Edges, Growing, Sink, Source};
 use super::nearest::NearestMode;
 use super::plan::Budget;
 use crate::error::Result;
@@ -27,7 +27,7 @@ pub fn symmetrize<T: Real>(
     crystal_offsets: &[i64],
     mode: NearestMode,
     budget: &Budget,
-) -> Result<Edges<T>> {
+) -> Result<EdgePlan<'static, T>> {
     let num_atoms = edges.atom_offsets.len() - 1;
     let range = |i: usize| edges.atom_offsets[i] as usize..edges.atom_offsets[i + 1] as usize;
     let reach: Vec<f64> = (0..num_atoms)
@@ -94,5 +94,5 @@ pub fn symmetrize<T: Real>(
             );
         }
     }
-    join(vec![out], num_atoms, crystal_offsets, 1)
+    Ok(EdgePlan::new(Source::Ready(vec![out]), num_atoms, crystal_offsets, 1))
 }

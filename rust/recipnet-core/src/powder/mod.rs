@@ -15,8 +15,8 @@ use std::ops::RangeInclusive;
 use crate::error::{ArgumentError, Error, LimitError, Result};
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::parallel;
-use crate::reciprocal::{Plan, ReflectionOptions, Unique};
-use crate::structure_factor::{Scatterers, structure_factors};
+use crate::reciprocal::{Plan, ReflectionOptions, Sorter, Unique};
+use crate::structure_factor::{Scatterers, Workspace, nanos};
 
 /// Reflections whose angles 2 theta differ by less, in degrees, are one line.
 pub const MERGE: f64 = 1e-5;
@@ -120,7 +120,8 @@ fn line_end(sine: f64) -> f64 {
 /// The lines of each crystal of a batch.
 ///
 /// # Errors
-/// `ArgumentError` for options outside their domain; `LimitError` for too many reflections; as [`structure_factors`].
+/// `ArgumentError` for options outside their domain; `LimitError` for too many reflections; as
+/// [`structure_factors`](crate::structure_factor::structure_factors).
 pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>) -> Result<Lines> {
     options.check()?;
     let (low, high) = options.two_theta;
@@ -138,32 +139,41 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
         }),
         other => other,
     })?;
-    let (mut hkl, mut d_spacing) = (vec![[0; 3]; plan.len()], vec![0.0; plan.len()]);
-    plan.sorted(&mut hkl, &mut d_spacing)?;
-    let offsets = plan.offsets();
-    let factors = structure_factors(atoms, &hkl, offsets, ERROR, threads)?;
-    let workers = parallel::workers(threads, 20.0 * hkl.len() as f64)?;
-    let step = if workers > 1 { 64 } else { atoms.lattices.len().max(1) };
+    atoms.check()?;
+    let nanos: Vec<f64> = (plan.offsets().windows(2).enumerate())
+        .map(|(b, rows)| {
+            let reflections = (rows[1] - rows[0]) as f64;
+            nanos(atoms, b, reflections) + 40.0 * reflections
+        })
+        .collect();
+    // Threads share the crystals, or each crystal where one is most of the work.
+    let total: f64 = nanos.iter().sum();
+    let workers = parallel::workers(threads, total)?;
+    let is_shared = nanos.iter().any(|&own| own * workers as f64 > total);
+    let (outside, inside) = if is_shared { (1, workers) } else { (workers, 1) };
     // At 180 degrees the Lorentz factor has no value.
     let sine_of = |angle: f64| (0.5 * angle).to_radians().sin();
     let range = sine_of(low - SLACK)..=sine_of((high + SLACK).min(180.0)).min(1.0 - 1e-14);
-    let mut parts = parallel::try_map(atoms.lattices.len().div_ceil(step), workers, |part| {
+    let scratch = <(Sorter, Workspace, [Vec<_>; 2], Vec<_>)>::default;
+    let mut parts = parallel::try_map_with(plan.parts(), outside, scratch, |scratch, part| {
+        let (sorter, workspace, [factors, intensities], hkl) = scratch;
         let mut out = Lines {
             offsets: vec![0],
             ..Lines::default()
         };
-        let mut intensities = Vec::new();
-        for b in part * step..((part + 1) * step).min(atoms.lattices.len()) {
-            let rows = offsets[b] as usize..offsets[b + 1] as usize;
+        plan.visit(part, (sorter, hkl), |b, hkl, d_spacing| {
+            factors.resize(hkl.len(), [0.0; 2]);
+            workspace.crystal(atoms, b, (hkl, 0), (ERROR, inside), factors)?;
             dispatch(Intensities {
                 half_wave,
                 polarised: options.polarised,
-                d_spacing: &d_spacing[rows.clone()],
-                factors: &factors[rows.clone()],
-                out: &mut intensities,
+                d_spacing,
+                factors,
+                out: intensities,
             });
-            out.add(&range, &hkl[rows.clone()], &d_spacing[rows], &intensities);
-        }
+            out.add(&range, hkl, d_spacing, intensities);
+            Ok(())
+        })?;
         Ok(out)
     })?;
     if parts.len() == 1 {

@@ -13,6 +13,7 @@ pub use absences::Absences;
 pub use ball::BOUNDARY_TOLERANCE;
 pub use group::{LaueGroup, OperationsView};
 pub use plan::Plan;
+pub(crate) use sort::Sorter;
 
 use self::fill::Lengths;
 use self::group::Groups;

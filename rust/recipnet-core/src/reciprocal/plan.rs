@@ -201,18 +201,43 @@ impl<'a> Plan<'a> {
         self.check_length("d_spacing", d_spacing.len())?;
         let parts = cut(hkl, self.lengths()).into_iter().zip(cut(d_spacing, self.lengths()));
         let tasks = self.parts.iter().zip(parts).collect::<Vec<_>>();
-        parallel::for_each(tasks, self.workers, |(part, (mut hkl, mut d_spacing))| {
-            let mut sorter = Sorter::default();
-            for (b, runs, count) in part.runs() {
-                let hkl = hkl.split_off_mut(..count).unwrap_or_default();
-                let shape = Shape::new(&self.lattices[b], ball::radius(self.options.d_min), self.step(b));
-                let d = sorter.sort(&shape, runs, hkl);
-                let to = d_spacing.split_off_mut(..count).unwrap_or_default();
-                for (to, d) in to.iter_mut().zip(d) {
-                    *to = T::from_f64(*d);
+        parallel::for_each_with(
+            tasks,
+            self.workers,
+            Sorter::default,
+            |sorter, (part, (mut hkl, mut d_spacing))| {
+                for (b, runs, count) in part.runs() {
+                    let hkl = hkl.split_off_mut(..count).unwrap_or_default();
+                    let shape = Shape::new(&self.lattices[b], ball::radius(self.options.d_min), self.step(b));
+                    let d = sorter.sort(&shape, runs, hkl);
+                    let to = d_spacing.split_off_mut(..count).unwrap_or_default();
+                    for (to, d) in to.iter_mut().zip(d) {
+                        *to = T::from_f64(*d);
+                    }
                 }
-            }
-        })
+            },
+        )
+    }
+
+    /// Number of parts that [`Self::visit`] goes through, each of consecutive crystals.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The crystals of a part: each with its number and the indices and spacings that [`Self::sorted`] would write.
+    pub(crate) fn visit(
+        &self,
+        part: usize,
+        (sorter, hkl): (&mut Sorter, &mut Vec<[i32; 3]>),
+        mut f: impl FnMut(usize, &[[i32; 3]], &[f64]) -> Result<()>,
+    ) -> Result<()> {
+        for (b, runs, count) in self.parts[part].runs() {
+            hkl.resize(count, [0; 3]);
+            let shape = Shape::new(&self.lattices[b], ball::radius(self.options.d_min), self.step(b));
+            let d_spacing = sorter.sort(&shape, runs, hkl);
+            f(b, hkl, d_spacing)?;
+        }
+        Ok(())
     }
 
     /// Write how many reflections of the full sphere each one stands for, and whether it is absent; `hkl` as [`scan`] or

@@ -35,7 +35,7 @@ const WHOLE: f64 = 4_503_599_627_370_496.0;
 
 /// What the numbers of one crystal's reflections look like.
 #[derive(Debug)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     frame: Mat3,
     /// Largest `1/d^2`.
     square: f64,
@@ -66,7 +66,7 @@ impl Shape {
 
 /// Holds the memory between crystals.
 #[derive(Debug, Default)]
-pub(super) struct Sorter {
+pub(crate) struct Sorter {
     keys: Vec<u64>,
     buckets: Vec<u32>,
     ends: Vec<u32>,

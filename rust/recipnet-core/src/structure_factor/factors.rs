@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::grid::Grid;
-use super::ragged::{check_indices, check_offsets_of};
+use super::ragged::{check_indices, check_length, check_offsets_of};
 use super::rows::{Place, Rows};
 use super::scatterers::{Displacement, Grouped, Kind, Scatterers};
 use super::separable::{self, Complex};
@@ -39,41 +39,26 @@ const LARGE: f64 = 500_000.0;
 /// `error` bounds `max |F - F_exact| / sum_j |a_j f_j|`; what the grid saves depends on it.
 ///
 /// # Errors
-/// Arrays that do not fit; a reflection beyond the range of the form factors.
+/// Arrays that do not fit; a reflection beyond the range of the form factors. What `out` holds then is of no use.
 pub fn structure_factors(
     atoms: &Scatterers,
     hkl: &[[i32; 3]],
     hkl_offsets: &[i64],
     error: f64,
     threads: Option<usize>,
-) -> Result<Vec<[f64; 2]>> {
+    out: &mut [[f64; 2]],
+) -> Result<()> {
     atoms.check()?;
     check_offsets_of("hkl_offsets", hkl_offsets, atoms.lattices.len(), hkl.len())?;
-    let nanos: Vec<f64> = atoms
-        .offsets
-        .windows(2)
-        .zip(hkl_offsets.windows(2))
-        .map(|(atoms, reflections)| {
-            let (atoms, reflections) = ((atoms[1] - atoms[0]) as f64, (reflections[1] - reflections[0]) as f64);
-            CRYSTAL + reflections * (TERM * atoms + FACTOR * atoms.min(8.0))
-        })
-        .collect();
+    check_length("out", out.len(), hkl.len(), "one for each reflection")?;
     let reflections = |b: usize| hkl_offsets[b] as usize..hkl_offsets[b + 1] as usize;
+    let nanos: Vec<f64> = (0..atoms.lattices.len())
+        .map(|b| nanos(atoms, b, reflections(b).len() as f64))
+        .collect();
     let workers = parallel::workers(threads, nanos.iter().sum())?;
-    if workers == 1 {
-        // Crystal by crystal, so that what is cleared is still near when it is written.
-        let mut out = Vec::with_capacity(hkl.len());
-        let mut workspace = Workspace::default();
-        for b in 0..nanos.len() {
-            let own = reflections(b);
-            out.resize(own.end, [0.0; 2]);
-            workspace.crystal(atoms, b, (hkl, own.clone()), (error, 1), &mut out[own])?;
-        }
-        return Ok(out);
-    }
-    let mut out = vec![[0.0; 2]; hkl.len()];
-    // Small crystals in stretches worth some ten microseconds, large ones alone and with threads inside.
-    let mut rest = out.as_mut_slice();
+    // Small crystals in stretches, large ones alone and with threads inside.
+    let share = stretch(nanos.iter().sum(), workers);
+    let mut rest = out;
     let mut stretches = Vec::new();
     let mut large = Vec::new();
     let mut b = 0;
@@ -81,8 +66,8 @@ pub fn structure_factors(
         let begin = b;
         let mut sum = nanos[b];
         b += 1;
-        let alone = sum > LARGE;
-        while !alone && b < nanos.len() && nanos[b] <= LARGE && sum < 50_000.0 {
+        let alone = workers > 1 && sum > LARGE;
+        while !alone && b < nanos.len() && (workers == 1 || nanos[b] <= LARGE) && sum < share {
             sum += nanos[b];
             b += 1;
         }
@@ -96,34 +81,54 @@ pub fn structure_factors(
     }
     let failed = std::sync::Mutex::new(Vec::new());
     let work = |workspace: &mut Workspace, b: usize, workers: usize, out: &mut [Complex]| {
-        if let Err(error) = workspace.crystal(atoms, b, (hkl, reflections(b)), (error, workers), out) {
+        let own = reflections(b);
+        if let Err(error) = workspace.crystal(atoms, b, (&hkl[own.clone()], own.start), (error, workers), out) {
             failed
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
                 .push((b, error));
         }
     };
-    parallel::for_each(stretches, workers, |(crystals, mut out)| {
-        let mut workspace = Workspace::default();
-        for b in crystals {
-            let (own, others) = out.split_at_mut(reflections(b).len());
-            out = others;
-            work(&mut workspace, b, 1, own);
-        }
-    })?;
+    parallel::for_each_with(
+        stretches,
+        workers,
+        Workspace::default,
+        |workspace, (crystals, mut out)| {
+            for b in crystals {
+                let (own, others) = out.split_at_mut(reflections(b).len());
+                out = others;
+                work(workspace, b, 1, own);
+            }
+        },
+    )?;
     for (b, own) in large {
         work(&mut Workspace::default(), b, workers, own);
     }
     let failed = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     match failed.into_iter().min_by_key(|(b, _)| *b) {
         Some((_, error)) => Err(error),
-        None => Ok(out),
+        None => Ok(()),
+    }
+}
+
+/// About how many nanoseconds a crystal of the batch takes.
+pub(crate) fn nanos(atoms: &Scatterers, b: usize, reflections: f64) -> f64 {
+    let own = (atoms.offsets[b + 1] - atoms.offsets[b]) as f64;
+    CRYSTAL + reflections * (TERM * own + FACTOR * own.min(8.0))
+}
+
+/// Nanoseconds of a stretch of crystals: all of them for one thread, else enough to share evenly.
+fn stretch(total: f64, workers: usize) -> f64 {
+    if workers == 1 {
+        f64::INFINITY
+    } else {
+        (total / (8 * workers) as f64).max(50_000.0)
     }
 }
 
 /// What the work on a crystal needs, kept for the next one.
 #[derive(Default)]
-struct Workspace {
+pub(crate) struct Workspace {
     grouped: Grouped,
     rows: Rows,
     shells: Shells,
@@ -132,17 +137,20 @@ struct Workspace {
 }
 
 impl Workspace {
-    fn crystal(
+    /// Structure factors of one crystal; `first` is the number of its first reflection, for messages.
+    pub fn crystal(
         &mut self,
         atoms: &Scatterers,
         b: usize,
-        (hkl, own): (&[[i32; 3]], Range<usize>),
+        (hkl, first): (&[[i32; 3]], usize),
         (error, workers): (f64, usize),
         out: &mut [Complex],
     ) -> Result<()> {
-        let (first, hkl) = (own.start, &hkl[own]);
         check_indices(hkl, first)?;
         self.grouped.set(atoms, b);
+        if self.grouped.kinds.is_empty() {
+            out.fill([0.0; 2]);
+        }
         let each = self
             .grouped
             .kinds

@@ -39,6 +39,7 @@ mod tests;
 
 pub use crate::scalar::Scalar;
 pub use factors::structure_factors;
+pub(crate) use factors::{Workspace, nanos};
 pub use ragged::{MAX_INDEX, Ragged};
 pub use scatterers::{Resolved, Scatterers, Species, resolve};
 pub use weighted::{Keep, Weights};

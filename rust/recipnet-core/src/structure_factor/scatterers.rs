@@ -44,7 +44,7 @@ pub struct Scatterers<'a> {
 
 impl Scatterers<'_> {
     /// Refuse arrays that do not fit.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let atoms = self.frac.len();
         check_offsets("offsets", self.offsets, self.lattices.len(), atoms)?;
         for (name, length) in [
