@@ -22,6 +22,12 @@ pub struct Run {
     pub count: u32,
 }
 
+/// Bounds of k / h.
+pub type Sector = [f64; 2];
+
+/// A sector that holds everything.
+pub const WHOLE_SECTOR: Sector = [f64::NEG_INFINITY, f64::INFINITY];
+
 /// Radius of the ball.
 pub fn radius(d_min: f64) -> f64 {
     (1.0 + BOUNDARY_TOLERANCE) / d_min
@@ -29,9 +35,9 @@ pub fn radius(d_min: f64) -> f64 {
 
 /// Add the runs, of step 1, of all reflections with `d >= d_min` but (0, 0, 0), rising in hkl.
 ///
-/// With `half`, one of each pair +-h: the one whose first non-zero index is positive. More than about `most`
-/// reflections are not listed. Returns how many are.
-pub fn add_runs(lattice: &Lattice, d_min: f64, half: bool, most: u64, out: &mut Vec<Run>) -> u64 {
+/// With `half`, one of each pair +-h: the one whose first non-zero index is positive; of those with h > 0 the ones
+/// outside the sector may be left out. More than about `most` reflections are not listed. Returns how many are.
+pub fn add_runs(lattice: &Lattice, d_min: f64, half: Option<Sector>, most: u64, out: &mut Vec<Run>) -> u64 {
     let mut count = 0;
     dispatch(Ball {
         frame: &triangular(lattice.reciprocal()),
@@ -53,7 +59,7 @@ pub fn expected(lattice: &Lattice, d_min: f64) -> f64 {
 struct Ball<'a> {
     frame: &'a Mat3,
     radius: f64,
-    half: bool,
+    half: Option<Sector>,
     most: u64,
     out: &'a mut Vec<Run>,
     count: &'a mut u64,
@@ -67,15 +73,20 @@ impl Kernel for Ball<'_> {
         let square = self.radius * self.radius;
         let h_max = floor_int(self.radius * inverse[0]);
         let mut total = 0;
-        for h in if self.half { 0 } else { -h_max }..=h_max {
+        let half = self.half.is_some();
+        let [lowest, highest] = self.half.unwrap_or(WHOLE_SECTOR);
+        for h in if half { 0 } else { -h_max }..=h_max {
             let t = h as f64;
             let x = t * frame[0][0];
             let (y0, z0) = (t * frame[0][1], t * frame[0][2]);
             let left = (square - x * x).max(0.0);
             let reach = left.sqrt();
-            let first = ceil_int((-reach - y0) * inverse[1]);
-            let last = floor_int((reach - y0) * inverse[1]);
-            let mut k = if self.half && h == 0 { 0 } else { first };
+            let (mut first, mut last) = ((-reach - y0) * inverse[1], (reach - y0) * inverse[1]);
+            if h > 0 {
+                (first, last) = (first.max(t * lowest), last.min(t * highest));
+            }
+            let last = floor_int(last);
+            let mut k = if half && h == 0 { 0 } else { ceil_int(first) };
             while k <= last && total <= self.most {
                 let (mut from, mut to) = ([0i32; LANES], [0i32; LANES]);
                 let begin = k as f64;
@@ -92,7 +103,7 @@ impl Kernel for Ball<'_> {
                     let k = k as i32 + i as i32;
                     let (mut from, to) = (from[i], to[i]);
                     if h == 0 && k == 0 {
-                        if from < 0 && !self.half {
+                        if from < 0 && !half {
                             total += u64::from(from.unsigned_abs());
                             let count = from.unsigned_abs();
                             self.out.push(Run {
@@ -158,7 +169,7 @@ mod tests {
 
     fn scan(lattice: &Lattice, d_min: f64, half: bool) -> Vec<[i32; 3]> {
         let mut runs = Vec::new();
-        let count = add_runs(lattice, d_min, half, u64::MAX, &mut runs);
+        let count = add_runs(lattice, d_min, half.then_some(WHOLE_SECTOR), u64::MAX, &mut runs);
         let out: Vec<_> = runs
             .iter()
             .flat_map(|run| (0..run.count as i32).map(|i| [run.h, run.k, run.l + i]))

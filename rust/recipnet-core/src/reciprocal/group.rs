@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use super::absences::Absences;
+use super::ball::{Sector, WHOLE_SECTOR};
 use super::wedge::Wedge;
 use super::{OperationsList, Unique};
 use crate::error::{Error, Result, SymmetryError};
@@ -255,6 +256,7 @@ impl Kernel for OrbitSizes<'_> {
 pub(super) struct Group {
     pub laue: Option<LaueGroup>,
     pub absences: Absences,
+    sector: Sector,
 }
 
 impl Group {
@@ -267,7 +269,13 @@ impl Group {
         } else {
             None
         };
-        Ok(Self { laue, absences })
+        let sector = laue.as_ref().map_or(WHOLE_SECTOR, |laue| laue.wedge().sector());
+        Ok(Self { laue, absences, sector })
+    }
+
+    /// Where reflections of the cone of unique ones lie, all of them without one.
+    pub fn sector(&self) -> Sector {
+        self.sector
     }
 }
 

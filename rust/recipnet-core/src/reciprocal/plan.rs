@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use super::ball::{self, Run};
+use super::ball::{self, Run, WHOLE_SECTOR};
 use super::fill::{self, Fill};
 use super::group::{Group, Groups};
 use super::sort::{Shape, Sorter};
+use super::wedge::EXACT;
 use super::{OperationsList, ReflectionOptions, Unique, stretches};
 use crate::batch::check_positive;
 use crate::error::{ArgumentError, LimitError, Result};
@@ -89,7 +90,7 @@ impl<'a> Plan<'a> {
             }
         }
         let (stretches, workers) = stretches(lattices.len(), threads, |b| 300.0 + 2.0 * enumerated(b))?;
-        let parts = parallel::try_map(stretches.len(), workers, |at| {
+        let parts = parallel::try_map_with(stretches.len(), workers, Vec::new, |whole, at| {
             let mut part = Part {
                 crystals: stretches[at].clone(),
                 runs: Vec::new(),
@@ -98,11 +99,19 @@ impl<'a> Plan<'a> {
             };
             let mut listed = 0;
             for b in stretches[at].clone() {
-                let start = part.runs.len();
-                let mut count = ball::add_runs(&lattices[b], options.d_min, half, 2 * limit, &mut part.runs);
-                if let Some(group) = groups.of(b) {
-                    count = select(group, options, start, &mut part.runs).unwrap_or(count);
-                }
+                let ball = |sector, runs: &mut Vec<Run>| {
+                    let half = half.then_some(sector);
+                    ball::add_runs(&lattices[b], options.d_min, half, 2 * limit, runs)
+                };
+                let selecting = groups.of(b).filter(|g| g.laue.is_some() || options.drop_absent);
+                let count = if let Some(group) = selecting {
+                    whole.clear();
+                    let largest = lattices[b].lengths().into_iter().fold(0.0, f64::max) * ball::radius(options.d_min);
+                    ball(if largest < EXACT { group.sector() } else { WHOLE_SECTOR }, whole);
+                    select(group, options.drop_absent, whole, &mut part.runs)
+                } else {
+                    ball(WHOLE_SECTOR, &mut part.runs)
+                };
                 part.ends.push(part.runs.len());
                 part.counts.push(count);
                 listed += count;
@@ -269,20 +278,16 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Keep what a group asks for of the runs from `start` on; returns how many reflections stay, None for all.
-fn select(group: &Group, options: &ReflectionOptions, start: usize, runs: &mut Vec<Run>) -> Option<u64> {
-    if group.laue.is_none() && !options.drop_absent {
-        return None;
-    }
+/// Add what a group asks for of the runs of a ball; returns how many reflections these are.
+fn select(group: &Group, drop_absent: bool, whole: &[Run], runs: &mut Vec<Run>) -> u64 {
     let wedge = group.laue.as_ref().map(super::LaueGroup::wedge);
-    let whole = runs.split_off(start);
     let mut total = 0;
-    for Run { h, k, l, count } in whole {
+    for &Run { h, k, l, count } in whole {
         let line = (l, l + count as i32 - 1);
         let Some((from, to)) = wedge.map_or(Some(line), |wedge| wedge.clip(h, k, line)) else {
             continue;
         };
-        if options.drop_absent {
+        if drop_absent {
             total += group.absences.add_present((h, k), (from, to), runs);
         } else {
             let count = (to - from) as u32 + 1;
@@ -290,7 +295,7 @@ fn select(group: &Group, options: &ReflectionOptions, start: usize, runs: &mut V
             total += u64::from(count);
         }
     }
-    Some(total)
+    total
 }
 
 /// Consecutive parts of a slice.

@@ -368,7 +368,7 @@ mod tests {
 
     fn check(lattice: &Lattice, d_min: f64) {
         let mut runs = Vec::new();
-        let count = ball::add_runs(lattice, d_min, true, u64::MAX, &mut runs) as usize;
+        let count = ball::add_runs(lattice, d_min, Some(ball::WHOLE_SECTOR), u64::MAX, &mut runs) as usize;
         let shape = Shape::new(lattice, ball::radius(d_min), 1);
         let mut hkl = vec![[0; 3]; count];
         let mut sorter = Sorter::default();

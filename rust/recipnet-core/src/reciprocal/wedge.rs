@@ -5,12 +5,16 @@
 //! line (h, k, *) it is one interval of l.
 
 use super::absences::Special;
+use super::ball::{Sector, WHOLE_SECTOR};
 use super::group::{IDENTITY, Rotation};
 
 /// `1/e`. With entries of rotations up to [`LARGEST`] the determinants below are polynomials in e whose coefficients
 /// are below `54 (1 + LARGEST)^3 < 1/(6 e)`, so that their sign is that of their first coefficient.
 const INVERSE_E: i128 = 1 << 16;
 const LARGEST: i32 = 4;
+/// Indices up to which a reflection lies in the cone with this e if it does with an infinitely small one: there
+/// `15 EXACT (e + e^2) < 1`, where 15 bounds what an index adds to the coefficients of `h (1 - W) u`.
+pub(super) const EXACT: f64 = 4000.0;
 /// Slack of geometry, relative: far above e, far below what small integers leave between a plane and a point.
 const SLACK: f64 = 0.02;
 
@@ -103,6 +107,31 @@ impl Wedge {
             }
         }
         Some((from as i32, to as i32))
+    }
+
+    /// Bounds of k / h in the cone where h > 0, for indices below [`EXACT`].
+    ///
+    /// What a cone throws on the plane of h and k is the cone of what its edges throw there.
+    pub fn sector(&self) -> Sector {
+        let mut sector = [f64::INFINITY, f64::NEG_INFINITY];
+        for &[h, k, _] in &self.edges {
+            let length = h.hypot(k);
+            if length == 0.0 {
+                continue;
+            }
+            let (h, k) = (h / length, k / length);
+            if h < -SLACK {
+                return WHOLE_SECTOR;
+            }
+            // An edge on the plane h = 0 leaves that side open.
+            let slope = if h > SLACK { k / h } else { f64::INFINITY.copysign(k) };
+            sector = [sector[0].min(slope), sector[1].max(slope)];
+        }
+        if sector[0] < sector[1] {
+            [sector[0] - SLACK, sector[1] + SLACK]
+        } else {
+            WHOLE_SECTOR
+        }
     }
 
     /// Whether what an operation leaves may lie in the cone, whose boundary counts.
@@ -249,6 +278,7 @@ mod tests {
 
     fn check(rotations: &[Rotation], size: i32) -> usize {
         let wedge = Wedge::new(rotations);
+        let sector = wedge.sector();
         for h in 0..=size {
             for k in -size..=size {
                 let line = (if (h, k) > (0, 0) { -size } else { 1 }, size);
@@ -259,6 +289,11 @@ mod tests {
                         other <= [h, k, l] && other.map(|x| -x) <= [h, k, l]
                     });
                     let is_in = found.is_some_and(|(from, to)| from <= l && l <= to);
+                    let slope = f64::from(k) / f64::from(h);
+                    assert!(
+                        !is_in || h == 0 || (sector[0]..=sector[1]).contains(&slope),
+                        "{h} {k} {l}"
+                    );
                     // Half of the sphere is enumerated: the rest of the line (0, k, *) with k < 0 is not asked for.
                     if (h, k) >= (0, 0) {
                         assert_eq!(is_in, is_largest, "{h} {k} {l}");
