@@ -65,16 +65,35 @@ struct Rows<'a, T> {
     distance: &'a mut [T],
 }
 
+/// One edge, but for its centre.
+#[derive(Debug, Clone, Copy)]
+pub struct Edge<T> {
+    pub neighbor: i64,
+    pub shift: [i32; 3],
+    pub vector: [T; 3],
+    pub distance: T,
+}
+
 /// Takes the edges of one atom after the other.
 pub trait Sink<T> {
-    /// Write edges, by columns of one length.
-    fn write(
-        &mut self,
-        neighbor: impl ExactSizeIterator<Item = i64>,
-        shift: impl ExactSizeIterator<Item = [i32; 3]>,
-        vector: impl ExactSizeIterator<Item = [T; 3]>,
-        distance: impl ExactSizeIterator<Item = T>,
-    );
+    /// Write edges.
+    fn write(&mut self, edges: impl ExactSizeIterator<Item = Edge<T>>);
+}
+
+impl<T> Rows<'_, T> {
+    /// One pass, so that what an edge is made of is read once.
+    #[inline(always)]
+    fn set(self, edges: impl Iterator<Item = Edge<T>>) {
+        let columns = self
+            .neighbor
+            .iter_mut()
+            .zip(self.shift)
+            .zip(self.vector)
+            .zip(self.distance);
+        for (edge, (((neighbor, shift), vector), distance)) in edges.zip(columns) {
+            (*neighbor, *shift, *vector, *distance) = (edge.neighbor, edge.shift, edge.vector, edge.distance);
+        }
+    }
 }
 
 /// Columns that grow.
@@ -105,18 +124,20 @@ impl<T: Real> Growing<T> {
 }
 
 impl<T: Real> Sink<T> for Growing<T> {
-    #[inline]
-    fn write(
-        &mut self,
-        neighbor: impl ExactSizeIterator<Item = i64>,
-        shift: impl ExactSizeIterator<Item = [i32; 3]>,
-        vector: impl ExactSizeIterator<Item = [T; 3]>,
-        distance: impl ExactSizeIterator<Item = T>,
-    ) {
-        self.neighbor.extend(neighbor);
-        self.shift.extend(shift);
-        self.vector.extend(vector);
-        self.distance.extend(distance);
+    #[inline(always)]
+    fn write(&mut self, edges: impl ExactSizeIterator<Item = Edge<T>>) {
+        let (begin, end) = (self.len(), self.len() + edges.len());
+        self.neighbor.resize(end, 0);
+        self.shift.resize(end, [0; 3]);
+        self.vector.resize(end, [T::default(); 3]);
+        self.distance.resize(end, T::default());
+        let rows = Rows {
+            neighbor: &mut self.neighbor[begin..],
+            shift: &mut self.shift[begin..],
+            vector: &mut self.vector[begin..],
+            distance: &mut self.distance[begin..],
+        };
+        rows.set(edges);
     }
 }
 
@@ -145,27 +166,15 @@ impl<T: Real> Part<'_, T> {
 }
 
 impl<T> Sink<T> for Part<'_, T> {
-    #[inline]
-    fn write(
-        &mut self,
-        neighbor: impl ExactSizeIterator<Item = i64>,
-        shift: impl ExactSizeIterator<Item = [i32; 3]>,
-        vector: impl ExactSizeIterator<Item = [T; 3]>,
-        distance: impl ExactSizeIterator<Item = T>,
-    ) {
-        let rows = &mut self.rows;
-        fill(&mut rows.neighbor, neighbor);
-        fill(&mut rows.shift, shift);
-        fill(&mut rows.vector, vector);
-        fill(&mut rows.distance, distance);
-    }
-}
-
-#[inline]
-#[allow(clippy::mut_mut)] // The slice itself moves on.
-fn fill<T>(slice: &mut &mut [T], items: impl ExactSizeIterator<Item = T>) {
-    for (place, item) in split(slice, items.len()).iter_mut().zip(items) {
-        *place = item;
+    #[inline(always)]
+    fn write(&mut self, edges: impl ExactSizeIterator<Item = Edge<T>>) {
+        let rows = Rows {
+            neighbor: split(&mut self.rows.neighbor, edges.len()),
+            shift: split(&mut self.rows.shift, edges.len()),
+            vector: split(&mut self.rows.vector, edges.len()),
+            distance: split(&mut self.rows.distance, edges.len()),
+        };
+        rows.set(edges);
     }
 }
 

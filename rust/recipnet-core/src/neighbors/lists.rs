@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use multiversion::multiversion;
 
 use super::cell::{Hit, fractional};
-use super::edges::Sink;
+use super::edges::{Edge, Sink};
 use super::lanes::{self, LANES, NO_KEY};
 use crate::math::{Mat3, Real, Vec3, dot, row_times};
 use crate::order::{REACH, Sorter, cut_nearest, sort_ties};
@@ -248,24 +248,18 @@ impl Lists {
     pub fn write<T: Real>(&mut self, found: &Found, first: usize, out: &mut impl Sink<T>) {
         let total = found.hits.len();
         let (hits, pairs, vectors) = (&found.hits[..total], &self.pairs[..total], &self.vectors[..total]);
-        let ready = || {
-            let sources = self.ready.iter();
-            sources.map(|&source| ((source & !BACKWARDS) as usize, source >> 31))
-        };
-        out.write(
-            ready().map(|(hit, back)| (first + pairs[hit][back as usize] as usize) as i64),
-            ready().map(|(hit, back)| {
-                let [n0, n1, n2] = hits[hit].shift;
-                let turn = |n: i32| (n ^ -(back as i32)).wrapping_add(back as i32);
-                [turn(n0), turn(n1), turn(n2)]
-            }),
-            ready().map(|(hit, back)| {
-                let sign = 1.0 - 2.0 * f64::from(back);
-                let [x, y, z, _] = vectors[hit];
-                [x, y, z].map(|v| T::from_f64(v * sign + 0.0))
-            }),
-            ready().map(|(hit, _)| T::from_f64(vectors[hit][3])),
-        );
+        out.write(self.ready.iter().map(|&source| {
+            let (hit, back) = ((source & !BACKWARDS) as usize, source >> 31);
+            let turn = |n: i32| (n ^ -(back as i32)).wrapping_add(back as i32);
+            let sign = 1.0 - 2.0 * f64::from(back);
+            let [x, y, z, distance] = vectors[hit];
+            Edge {
+                neighbor: (first + pairs[hit][back as usize] as usize) as i64,
+                shift: hits[hit].shift.map(turn),
+                vector: [x, y, z].map(|v| T::from_f64(v * sign + 0.0)),
+                distance: T::from_f64(distance),
+            }
+        }));
         self.ready.clear();
     }
 }

@@ -1,6 +1,6 @@
 //! From directed k-nearest lists to the undirected graphs that are in use.
 
-use super::edges::{EdgePlan, Edges, Growing, Sink, Source};
+use super::edges::{Edge, EdgePlan, Edges, Growing, Sink, Source};
 use super::nearest::NearestMode;
 use super::plan::Budget;
 use crate::error::Result;
@@ -85,13 +85,15 @@ pub fn symmetrize<T: Real>(
             let key = |p: usize| (list[p].j, list[p].shift);
             let order = sorter.sort(list.len(), |p| list[p].distance, |p, q| key(p).cmp(&key(q)));
             out.counts.push(order.len() as u32);
-            let rows = || order.iter().map(|&p| &list[p as usize]);
-            out.write(
-                rows().map(|edge| (first + edge.j as usize) as i64),
-                rows().map(|edge| edge.shift),
-                rows().map(|edge| edge.vector.map(T::from_f64)),
-                rows().map(|edge| T::from_f64(edge.distance)),
-            );
+            out.write(order.iter().map(|&p| {
+                let edge = &list[p as usize];
+                Edge {
+                    neighbor: (first + edge.j as usize) as i64,
+                    shift: edge.shift,
+                    vector: edge.vector.map(T::from_f64),
+                    distance: T::from_f64(edge.distance),
+                }
+            }));
         }
     }
     Ok(EdgePlan::new(Source::Ready(vec![out]), num_atoms, crystal_offsets, 1))
