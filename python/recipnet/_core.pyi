@@ -96,7 +96,12 @@ def structure_factors(
     atoms: dict[str, Any], hkl: _Ints, hkl_offsets: _Longs, error: float, threads: int | None
 ) -> tuple[_Floats, list[str]]: ...
 def powder_lines(
-    atoms: dict[str, Any], wavelength: float, two_theta: tuple[float, float], max_reflections: int, threads: int | None
+    atoms: dict[str, Any],
+    operations: list[tuple[NDArray[np.int8], NDArray[np.int16], int] | None] | None,
+    wavelength: float,
+    two_theta: tuple[float, float],
+    max_reflections: int,
+    threads: int | None,
 ) -> tuple[_Floats, _Floats, _Floats, _Ints, _Ints, _Longs, list[str]]: ...
 def powder_profiles(
     two_theta: _Floats,

@@ -12,6 +12,7 @@ from recipnet._arguments import count, is_single, number, threads_or_none
 from recipnet._frozen import Frozen
 from recipnet.batch import Crystals, borrow
 from recipnet.errors import ArgumentError
+from recipnet.reciprocal import core_operations
 from recipnet.scattering import core_atoms, warn_replaced
 from recipnet.wavelengths import in_angstrom
 
@@ -173,9 +174,10 @@ def powder_pattern(
     """Powder lines: multiplicity, |F|^2, Lorentz and polarisation factor.
 
     ``I = sum |F(h)|^2 (1 + cos^2 2 theta) / (sin^2 theta cos theta)`` over the reflections of a line (International
-    Tables C (1999), 6.2.5 and 6.2.6); for neutrons and electrons without the polarisation's numerator. Every
-    reflection of the range is summed, whatever symmetry is declared. Reflections within 1e-5 degree are one line, and
-    lines without intensity stay.
+    Tables C (1999), 6.2.5 and 6.2.6); for neutrons and electrons without the polarisation's numerator. In large
+    cells reflections that are equivalent by the declared symmetry are made once where atoms and cell obey it to
+    rounding: symmetry changes the time and not the pattern. Reflections within 1e-5 degree are one line, and lines
+    without intensity stay.
 
     Parameters
     ----------
@@ -224,7 +226,8 @@ def powder_pattern(
     single, workers = is_single(dtype), threads_or_none(threads)
     most = count("max_reflections", max_reflections)
     atoms = core_atoms(crystals, radiation, displacement=displacement)
-    *reals, hkl, multiplicity, offsets, replaced = _core.powder_lines(atoms, length, angles, most, workers)
+    operations = core_operations(crystals)
+    *reals, hkl, multiplicity, offsets, replaced = _core.powder_lines(atoms, operations, length, angles, most, workers)
     warn_replaced(replaced)
     angle, intensity, d_spacing = (array.astype(np.float32) for array in reals) if single else reals
     return PowderPattern._of(

@@ -17,7 +17,7 @@ from recipnet.symmetry.search import find_symmetry
 
 __all__ = ["Reflections", "reflections"]
 
-_CoreOperations = list[tuple[NDArray[np.int8], NDArray[np.int16], int] | None] | None
+CoreOperations = list[tuple[NDArray[np.int8], NDArray[np.int16], int] | None] | None
 
 
 class Reflections(Frozen):
@@ -41,7 +41,7 @@ class Reflections(Frozen):
 
     hkl: NDArray[np.int32]
     offsets: NDArray[np.int64]
-    _recipe: tuple[NDArray[np.float64], str, _CoreOperations, int | None, bool]
+    _recipe: tuple[NDArray[np.float64], str, CoreOperations, int | None, bool]
     _details: tuple[NDArray[Any], NDArray[np.int32], NDArray[np.bool_]] | None
 
     def __init__(self) -> None:
@@ -179,7 +179,7 @@ def reflections(
     sequence = choice("order", order, ("d", "scan"))
     drop = choice("absences", absences, ("flag", "drop")) == "drop"
     workers, single = threads_or_none(threads), is_single(dtype)
-    group = _core_operations(crystals, operations)
+    group = core_operations(crystals, operations)
     most = count("max_reflections", max_reflections)
     lattices = crystals.lattices
     hkl, offsets, details = _core.reflections(lattices, least, kind, sequence, group, drop, most, workers, single)
@@ -210,7 +210,8 @@ def _is_primitive(
     return keep
 
 
-def _core_operations(crystals: CrystalBatch, operations: Operations | None) -> _CoreOperations:
+def core_operations(crystals: CrystalBatch, operations: Operations | None = None) -> CoreOperations:
+    """Operations of each crystal as the core takes them: given or declared; None where there are none."""
     if operations is not None:
         if not isinstance(operations, Operations):
             message = f"operations: expected recipnet.Operations, got {type(operations).__name__}"

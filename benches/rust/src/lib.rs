@@ -169,7 +169,7 @@ impl Setup {
             polarised: true,
             max_reflections: 1_000_000,
         };
-        let found = lines(&self.scatterers(), &options, Some(1))?;
+        let found = lines(&self.scatterers(), &[], &options, Some(1))?;
         Ok(black_box(found).intensity.len())
     }
 

@@ -235,9 +235,11 @@ pub fn voronoi_vectors<'py>(
     }
 }
 
-type OperationsArrays<'py> = (PyReadonlyArray3<'py, i8>, PyReadonlyArray2<'py, i16>, i32);
+pub type OperationsArrays<'py> = (PyReadonlyArray3<'py, i8>, PyReadonlyArray2<'py, i16>, i32);
 
-fn operations_views<'a>(operations: &'a [Option<OperationsArrays<'_>>]) -> PyResult<Vec<Option<OperationsView<'a>>>> {
+pub fn operations_views<'a>(
+    operations: &'a [Option<OperationsArrays<'_>>],
+) -> PyResult<Vec<Option<OperationsView<'a>>>> {
     operations
         .iter()
         .map(|entry| {

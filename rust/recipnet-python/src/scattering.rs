@@ -12,7 +12,7 @@ use recipnet_core::structure_factor::{Resolved, Scatterers, Species, resolve, st
 
 use crate::arrays::{compute, empty, matrices, rows, slice, table, vector};
 use crate::error::CoreError;
-use crate::geometry::keyword;
+use crate::geometry::{OperationsArrays, keyword, operations_views};
 
 /// `f` of atoms at values of s, flat; see `recipnet.form_factors`.
 #[pyfunction]
@@ -168,24 +168,29 @@ pub fn structure_factors_of<'py>(
 /// `(two_theta, intensity, d_spacing, hkl, multiplicity, offsets, ions replaced by atoms)`; see
 /// `recipnet.powder_pattern`.
 #[pyfunction]
-#[pyo3(signature = (atoms, wavelength, two_theta, max_reflections, threads))]
+#[pyo3(signature = (atoms, operations, wavelength, two_theta, max_reflections, threads))]
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn powder_lines<'py>(
     py: Python<'py>,
     atoms: Atoms<'py>,
+    operations: Option<Vec<Option<OperationsArrays<'py>>>>,
     wavelength: f64,
     two_theta: (f64, f64),
     max_reflections: u64,
     threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let slices = atoms.slices()?;
+    let operations = operations.unwrap_or_default();
+    let views = operations_views(&operations)?;
     let options = PowderOptions {
         wavelength,
         two_theta,
         polarised: slices.radiation == Some(Radiation::Xray),
         max_reflections,
     };
-    let (found, replaced) = compute(py, || slices.with(|atoms| powder::lines(atoms, &options, threads)))?;
+    let (found, replaced) = compute(py, || {
+        slices.with(|atoms| powder::lines(atoms, &views, &options, threads))
+    })?;
     (
         vector(py, found.two_theta),
         vector(py, found.intensity),

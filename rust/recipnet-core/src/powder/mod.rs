@@ -1,21 +1,24 @@
 //! Powder patterns: lines of a whole batch, and profiles on a grid of angles.
 //!
-//! All reflections inside the range of angles are summed, none by symmetry and none left out: a declared group that
-//! the atoms do not obey cannot change a pattern.
+//! Reflections of an orbit are made once where that saves time and the crystal obeys the operations that it declares, to
+//! rounding; elsewhere all are made: a group that the atoms do not obey cannot change a pattern.
 
 // A loop gets the instructions of the function that it is inlined into: here that is not a hint.
 #![allow(clippy::inline_always)]
 
+mod obeyed;
 mod profile;
 
 pub use profile::{Profile, profiles};
+
+use self::obeyed::{TERMS, obeyed};
 
 use std::ops::RangeInclusive;
 
 use crate::error::{ArgumentError, Error, LimitError, Result};
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::parallel;
-use crate::reciprocal::{Plan, ReflectionOptions, Sorter, Unique};
+use crate::reciprocal::{OperationsList, Plan, ReflectionOptions, Sorter, Unique, check_operations};
 use crate::structure_factor::{Scatterers, Workspace, nanos};
 
 /// Reflections whose angles 2 theta differ by less, in degrees, are one line.
@@ -80,7 +83,7 @@ impl PowderOptions {
     }
 }
 
-/// sin(theta), and `|F(h)|^2 + |F(-h)|^2` times the Lorentz and polarisation factor of a powder line,
+/// sin(theta), and `|F(h)|^2`, as often as it occurs, times the Lorentz and polarisation factor of a powder line,
 /// `(1 + cos^2 2 theta) / (sin^2 theta cos theta)`; without polarisation the numerator is 1 (International Tables C
 /// (1999) 6.2.5 and 6.2.6, the constant left out).
 struct Intensities<'a> {
@@ -88,6 +91,7 @@ struct Intensities<'a> {
     polarised: bool,
     d_spacing: &'a [f64],
     factors: &'a [[f64; 2]],
+    multiplicity: &'a [i32],
     out: &'a mut Vec<[f64; 2]>,
 }
 
@@ -96,12 +100,13 @@ impl Kernel for Intensities<'_> {
     fn run<M: Machine>(self) {
         let share = if self.polarised { 1.0 } else { 0.0 };
         self.out.clear();
-        self.out.extend(self.d_spacing.iter().zip(self.factors).map(|(d, f)| {
+        let rows = self.d_spacing.iter().zip(self.factors).zip(self.multiplicity);
+        self.out.extend(rows.map(|((d, f), &count)| {
             let sine = self.half_wave / d;
             let square = sine * sine;
             let double = 1.0 - 2.0 * square;
             let lorentz = (1.0 + share * (double * double)) / (square * (1.0 - square).sqrt());
-            [sine, 2.0 * (f[0] * f[0] + f[1] * f[1]) * lorentz]
+            [sine, f64::from(count) * (f[0] * f[0] + f[1] * f[1]) * lorentz]
         }));
     }
 }
@@ -117,29 +122,52 @@ fn line_end(sine: f64) -> f64 {
     }
 }
 
-/// The lines of each crystal of a batch.
+/// The lines of each crystal of a batch; `operations` are those that each declares, or nothing.
 ///
 /// # Errors
 /// `ArgumentError` for options outside their domain; `LimitError` for too many reflections; as
 /// [`structure_factors`](crate::structure_factor::structure_factors).
-pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>) -> Result<Lines> {
+pub fn lines(
+    atoms: &Scatterers,
+    operations: &OperationsList,
+    options: &PowderOptions,
+    threads: Option<usize>,
+) -> Result<Lines> {
+    lines_by(atoms, operations, options, threads, TERMS)
+}
+
+/// [`lines`], by symmetry in crystals of this many terms.
+fn lines_by(
+    atoms: &Scatterers,
+    operations: &OperationsList,
+    options: &PowderOptions,
+    threads: Option<usize>,
+    least_terms: f64,
+) -> Result<Lines> {
     options.check()?;
+    atoms.check()?;
+    check_operations(atoms.lattices.len(), operations)?;
     let (low, high) = options.two_theta;
     let half_wave = 0.5 * options.wavelength;
+    let d_min = half_wave / (0.5 * (high + SLACK).min(180.0)).to_radians().sin();
+    let obeyed = obeyed(atoms, operations, d_min, least_terms);
     let wanted = ReflectionOptions {
-        d_min: half_wave / (0.5 * (high + SLACK).min(180.0)).to_radians().sin(),
-        unique: Unique::Friedel,
+        d_min,
+        unique: if obeyed.is_empty() {
+            Unique::Friedel
+        } else {
+            Unique::Laue
+        },
         drop_absent: false,
         max_reflections: options.max_reflections,
     };
-    let plan = Plan::new(atoms.lattices, &[], &wanted, threads).map_err(|error| match error {
+    let plan = Plan::new(atoms.lattices, &obeyed, &wanted, threads).map_err(|error| match error {
         Error::Limit(e) => Error::Limit(LimitError {
             message: format!("powder lines up to {high} degrees: {}", e.message),
             ..e
         }),
         other => other,
     })?;
-    atoms.check()?;
     let nanos: Vec<f64> = (plan.offsets().windows(2).enumerate())
         .map(|(b, rows)| {
             let reflections = (rows[1] - rows[0]) as f64;
@@ -154,14 +182,14 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
     // At 180 degrees the Lorentz factor has no value.
     let sine_of = |angle: f64| (0.5 * angle).to_radians().sin();
     let range = sine_of(low - SLACK)..=sine_of((high + SLACK).min(180.0)).min(1.0 - 1e-14);
-    let scratch = <(Sorter, Workspace, [Vec<_>; 2], Vec<_>)>::default;
+    let scratch = <(Sorter, Workspace, [Vec<_>; 2], Vec<_>, Vec<_>)>::default;
     let mut parts = parallel::try_map_with(plan.parts(), outside, scratch, |scratch, part| {
-        let (sorter, workspace, [factors, intensities], hkl) = scratch;
+        let (sorter, workspace, [factors, intensities], hkl, multiplicity) = scratch;
         let mut out = Lines {
             offsets: vec![0],
             ..Lines::default()
         };
-        plan.visit(part, (sorter, hkl), |b, hkl, d_spacing| {
+        plan.visit(part, (sorter, hkl, multiplicity), |b, hkl, d_spacing, multiplicity| {
             factors.resize(hkl.len(), [0.0; 2]);
             workspace.crystal(atoms, b, (hkl, 0), (ERROR, inside), factors)?;
             dispatch(Intensities {
@@ -169,9 +197,10 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
                 polarised: options.polarised,
                 d_spacing,
                 factors,
+                multiplicity,
                 out: intensities,
             });
-            out.add(&range, hkl, d_spacing, intensities);
+            out.add(&range, hkl, d_spacing, multiplicity, intensities);
             Ok(())
         })?;
         Ok(out)
@@ -197,11 +226,19 @@ pub fn lines(atoms: &Scatterers, options: &PowderOptions, threads: Option<usize>
 
 impl Lines {
     /// Add the lines of one crystal; reflections with sin(theta) and intensity in the order of their d, falling.
-    fn add(&mut self, range: &RangeInclusive<f64>, hkl: &[[i32; 3]], d_spacing: &[f64], intensities: &[[f64; 2]]) {
+    fn add(
+        &mut self,
+        range: &RangeInclusive<f64>,
+        hkl: &[[i32; 3]],
+        d_spacing: &[f64],
+        multiplicity: &[i32],
+        intensities: &[[f64; 2]],
+    ) {
         let begin = self.intensity.len();
         let mut end = f64::NEG_INFINITY;
         let (mut sum, mut largest, mut members) = (0.0, [0; 3], 0);
-        for ((h, d), &[sine, intensity]) in hkl.iter().zip(d_spacing).zip(intensities) {
+        let rows = hkl.iter().zip(d_spacing).zip(multiplicity).zip(intensities);
+        for (((h, d), count), &[sine, intensity]) in rows {
             if !range.contains(&sine) {
                 continue;
             }
@@ -216,7 +253,7 @@ impl Lines {
             }
             sum += intensity;
             largest = largest.max(*h);
-            members += 2;
+            members += count;
         }
         if members > 0 {
             self.close(sum, largest, members);
@@ -243,7 +280,9 @@ mod tests {
     use super::*;
     use crate::form_factor::Radiation;
     use crate::lattice::Lattice;
+    use crate::reciprocal::OperationsView;
     use crate::structure_factor::resolve;
+    use crate::symmetry::{Operations, SpaceGroup};
 
     fn pattern(two_theta: (f64, f64)) -> Result<Lines> {
         let cell = Lattice::from_parameters(3.6, 3.6, 3.6, 90.0, 90.0, 90.0)?;
@@ -266,7 +305,7 @@ mod tests {
             polarised: true,
             max_reflections: 1_000_000,
         };
-        lines(&atoms, &options, None)
+        lines(&atoms, &[], &options, None)
     }
 
     #[test]
@@ -290,6 +329,93 @@ mod tests {
         assert!(!found.hkl.is_empty() && pattern((0.0, 180.0)).unwrap().intensity.iter().all(|v| v.is_finite()));
         for bad in [(10.0, 10.0), (-1.0, 10.0), (0.0, 181.0), (f64::NAN, 10.0)] {
             assert!(pattern(bad).unwrap_err().to_string().contains("two_theta"));
+        }
+    }
+
+    /// Images of a point, each once.
+    fn orbit(operations: &Operations, point: [f64; 3]) -> Vec<[f64; 3]> {
+        let mut out: Vec<[f64; 3]> = Vec::new();
+        for operation in operations.as_slice() {
+            let image = [0, 1, 2].map(|r| {
+                let turned = (0..3)
+                    .map(|c| f64::from(operation.rotation[r][c]) * point[c])
+                    .sum::<f64>();
+                turned + f64::from(operation.translation[r]) / f64::from(operations.denominator())
+            });
+            let is_same = |other: &[f64; 3]| {
+                (0..3).all(|c| {
+                    let apart = other[c] - image[c];
+                    (apart - apart.round()).abs() < 1e-9
+                })
+            };
+            if !out.iter().any(is_same) {
+                out.push(image);
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn all_settings_by_symmetry_equal_the_sum_over_all_reflections() {
+        for hall in 1..=530 {
+            let group = SpaceGroup::from_hall_number(hall).unwrap();
+            let operations = group.operations();
+            let rotations: Vec<_> = operations.as_slice().iter().map(|o| o.rotation).collect();
+            let translations: Vec<_> = operations.as_slice().iter().map(|o| o.translation).collect();
+            let view = OperationsView {
+                rotations: &rotations,
+                translations: &translations,
+                denominator: i32::from(operations.denominator()),
+            };
+            // The first of these cells whose metric the group keeps, so that it has no more symmetry.
+            let cells = [
+                [4.1, 5.0, 6.3, 75.0, 85.0, 110.0],
+                [5.0, 4.4, 6.0, 90.0, 105.0, 90.0],
+                [5.0, 4.4, 6.0, 90.0, 90.0, 105.0],
+                [5.0, 4.4, 6.0, 105.0, 90.0, 90.0],
+                [4.0, 5.0, 6.0, 90.0, 90.0, 90.0],
+                [4.5, 4.5, 6.0, 90.0, 90.0, 90.0],
+                [4.4, 4.4, 7.0, 90.0, 90.0, 120.0],
+                [4.8, 4.8, 4.8, 80.0, 80.0, 80.0],
+                [5.4, 5.4, 5.4, 90.0, 90.0, 90.0],
+            ];
+            let (general, special) = (orbit(operations, [0.137, 0.29, 0.713]), orbit(operations, [0.0; 3]));
+            let frac: Vec<_> = general.iter().chain(&special).copied().collect();
+            let kinds: Vec<_> = (0..frac.len()).map(|j| u32::from(j >= general.len())).collect();
+            let known = resolve(Radiation::Xray, &[8, 22], None, None, &[]).unwrap();
+            let taken = cells.into_iter().find_map(|[a, b, c, alpha, beta, gamma]| {
+                let lattices = [Lattice::from_parameters(a, b, c, alpha, beta, gamma).unwrap()];
+                let atoms = Scatterers {
+                    lattices: &lattices,
+                    frac: &frac,
+                    offsets: &[0, frac.len() as i64],
+                    amplitudes: &vec![0.7; frac.len()],
+                    kinds: &kinds,
+                    species: &known.species,
+                    u_iso: None,
+                    u_aniso: None,
+                    max_stol: 6.0,
+                };
+                if obeyed(&atoms, &[Some(view)], 1.0, 0.0) != [Some(view)] {
+                    return None;
+                }
+                let options = PowderOptions {
+                    wavelength: 1.54184,
+                    two_theta: (0.0, 70.0),
+                    polarised: true,
+                    max_reflections: 1_000_000,
+                };
+                let by = |least| lines_by(&atoms, &[Some(view)], &options, Some(1), least).unwrap();
+                Some((by(0.0), by(f64::INFINITY)))
+            });
+            let (few, all) = taken.expect("a cell with this symmetry");
+            assert_eq!((&few.hkl, &few.multiplicity), (&all.hkl, &all.multiplicity), "{hall}");
+            for (one, other) in few.intensity.iter().zip(&all.intensity) {
+                assert!((one - other).abs() < 1e-9, "{hall}: {one} {other}");
+            }
+            for (one, other) in few.two_theta.iter().zip(&all.two_theta) {
+                assert!((one - other).abs() < 1e-10, "{hall}: {one} {other}");
+            }
         }
     }
 }

@@ -83,17 +83,7 @@ impl LaueGroup {
         if rotations.is_empty() {
             rotations.push(IDENTITY);
         }
-        if rotations.len() > MOST {
-            let message = format!(
-                "{} rotations that differ by more than their sign; no lattice has over 24",
-                rotations.len()
-            );
-            return Err(SymmetryError {
-                message,
-                value: rotations.len().to_string(),
-            }
-            .into());
-        }
+        check_number(&rotations)?;
         check_closed(&rotations)?;
         let lanes = std::array::from_fn(|r| {
             std::array::from_fn(|c| std::array::from_fn(|i| rotations.get(i).unwrap_or(&IDENTITY)[r][c]))
@@ -144,6 +134,7 @@ impl LaueGroup {
     pub fn orbit_sizes(&self, hkl: &[[i32; 3]], out: &mut [i32]) {
         dispatch(OrbitSizes {
             lanes: &self.lanes,
+            wedge: &self.wedge,
             half_order: self.rotations.len() as i32,
             hkl,
             out,
@@ -164,8 +155,48 @@ fn positive(w: Rotation) -> Rotation {
     if first < 0 { w.map(|row| row.map(|x| -x)) } else { w }
 }
 
-/// Grow the group from those of its elements that are not reached yet: no more products than that takes.
-fn check_closed(rotations: &[Rotation]) -> Result<()> {
+/// Places of operations that generate the rotations of a group but for their signs, and of all whose rotation is the
+/// identity or the inversion.
+///
+/// # Errors
+/// `SymmetryError` where they are no group.
+pub(crate) fn generators(view: &OperationsView) -> Result<Vec<usize>> {
+    let signed: Vec<Rotation> = view
+        .rotations
+        .iter()
+        .map(|w| positive(w.map(|row| row.map(i32::from))))
+        .collect();
+    let mut rotations: Vec<Rotation> = Vec::new();
+    for w in &signed {
+        if !rotations.contains(w) {
+            rotations.push(*w);
+        }
+        check_number(&rotations)?;
+    }
+    let chosen = check_closed(&rotations)?;
+    let first = chosen.iter().filter_map(|w| signed.iter().position(|own| own == w));
+    let plain = signed.iter().enumerate().filter(|(_, w)| **w == IDENTITY);
+    Ok(first.chain(plain.map(|(place, _)| place)).collect())
+}
+
+fn check_number(rotations: &[Rotation]) -> Result<()> {
+    if rotations.len() <= MOST {
+        return Ok(());
+    }
+    let message = format!(
+        "{} rotations that differ by more than their sign; no lattice has over 24",
+        rotations.len()
+    );
+    Err(SymmetryError {
+        message,
+        value: rotations.len().to_string(),
+    }
+    .into())
+}
+
+/// Grow the group from those of its elements that are not reached yet: no more products than that takes. Returns these
+/// elements.
+fn check_closed(rotations: &[Rotation]) -> Result<Vec<Rotation>> {
     let mut reached = vec![IDENTITY];
     let mut generators: Vec<Rotation> = Vec::new();
     for w in rotations {
@@ -188,7 +219,7 @@ fn check_closed(rotations: &[Rotation]) -> Result<()> {
         }
     }
     if rotations.contains(&IDENTITY) {
-        Ok(())
+        Ok(generators)
     } else {
         Err(refusal(&IDENTITY, "is a product of the operations but not among them").into())
     }
@@ -224,6 +255,7 @@ impl Kernel for KeepsMetric<'_> {
 /// Group order over stabilizer, for each reflection.
 struct OrbitSizes<'a> {
     lanes: &'a Lanes<i32>,
+    wedge: &'a Wedge,
     half_order: i32,
     hkl: &'a [[i32; 3]],
     out: &'a mut [i32],
@@ -235,6 +267,11 @@ impl Kernel for OrbitSizes<'_> {
     fn run<M: Machine>(self) {
         let w = self.lanes;
         for (&[h, k, l], to) in self.hkl.iter().zip(self.out) {
+            // Most unique reflections lie there.
+            if self.wedge.is_inside([h, k, l]) {
+                *to = 2 * self.half_order;
+                continue;
+            }
             let mut stabilizer = self.half_order - MOST as i32;
             for n in 0..MOST {
                 let image = [0, 1, 2].map(|c| {

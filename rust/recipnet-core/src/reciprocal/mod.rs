@@ -11,6 +11,8 @@ mod wedge;
 pub(crate) use crate::lattice::lines;
 pub use absences::Absences;
 pub use ball::BOUNDARY_TOLERANCE;
+pub(crate) use ball::expected;
+pub(crate) use group::generators;
 pub use group::{LaueGroup, OperationsView};
 pub use plan::Plan;
 pub(crate) use sort::Sorter;
@@ -126,7 +128,7 @@ pub struct Details<T> {
 /// Operations by crystal: one for each crystal, or none at all.
 pub type OperationsList<'a> = [Option<OperationsView<'a>>];
 
-fn check_operations(lattices: usize, operations: &OperationsList) -> Result<()> {
+pub(crate) fn check_operations(lattices: usize, operations: &OperationsList) -> Result<()> {
     if operations.is_empty() || operations.len() == lattices {
         return Ok(());
     }

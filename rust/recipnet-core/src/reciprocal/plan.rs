@@ -233,18 +233,21 @@ impl<'a> Plan<'a> {
         self.parts.len()
     }
 
-    /// The crystals of a part: each with its number and the indices and spacings that [`Self::sorted`] would write.
+    /// The crystals of a part: each with its number, with the indices and spacings that [`Self::sorted`] would write,
+    /// and with how many reflections each of them stands for.
     pub(crate) fn visit(
         &self,
         part: usize,
-        (sorter, hkl): (&mut Sorter, &mut Vec<[i32; 3]>),
-        mut f: impl FnMut(usize, &[[i32; 3]], &[f64]) -> Result<()>,
+        (sorter, hkl, multiplicity): (&mut Sorter, &mut Vec<[i32; 3]>, &mut Vec<i32>),
+        mut f: impl FnMut(usize, &[[i32; 3]], &[f64], &[i32]) -> Result<()>,
     ) -> Result<()> {
         for (b, runs, count) in self.parts[part].runs() {
             hkl.resize(count, [0; 3]);
             let shape = Shape::new(&self.lattices[b], ball::radius(self.options.d_min), self.step(b));
             let d_spacing = sorter.sort(&shape, runs, hkl);
-            f(b, hkl, d_spacing)?;
+            multiplicity.resize(count, 0);
+            fill::multiplicities(self.options.unique, self.groups.of(b), hkl, multiplicity);
+            f(b, hkl, d_spacing, multiplicity)?;
         }
         Ok(())
     }

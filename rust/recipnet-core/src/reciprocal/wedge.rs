@@ -4,6 +4,9 @@
 //! field of numbers with such an e the part is a cone, whose facets alone must be tested. A cone is convex, so on a
 //! line (h, k, *) it is one interval of l.
 
+// What a loop calls is compiled with it, for each instruction set.
+#![allow(clippy::inline_always)]
+
 use super::absences::Special;
 use super::ball::{Sector, WHOLE_SECTOR};
 use super::group::{IDENTITY, Rotation};
@@ -107,6 +110,15 @@ impl Wedge {
             }
         }
         Some((from as i32, to as i32))
+    }
+
+    /// Whether h lies in the cone and on none of its facets, for any e: then no rotation but the identity leaves it or
+    /// reverses it. That h is not its own mate goes without saying.
+    #[inline(always)]
+    pub fn is_inside(&self, h: [i32; 3]) -> bool {
+        let wide = h.map(i64::from);
+        let is_positive = |[column, ..]: &Facet| column[0] * wide[0] + column[1] * wide[1] + column[2] * wide[2] > 0;
+        h > [0; 3] && self.facets.iter().all(is_positive)
     }
 
     /// Bounds of k / h in the cone where h > 0, for indices below [`EXACT`].
