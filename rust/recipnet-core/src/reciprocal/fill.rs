@@ -30,18 +30,19 @@ impl Kernel for Fill<'_> {
         for run in self.runs {
             let (mut l, mut left) = (run.l, run.count as usize);
             loop {
-                let mut block = steps;
-                for i in 0..3 * LANES {
-                    block[i] += (is_index(i, 0) & run.h) | (is_index(i, 1) & run.k) | (is_index(i, 2) & l);
-                }
                 // What is written beyond the end of a run is written again.
                 let rest = out.get_mut(at..).unwrap_or_default();
-                if let Some(to) = rest.first_chunk_mut() {
-                    *to = block;
-                } else {
-                    for (to, value) in rest.iter_mut().zip(block) {
-                        *to = value;
+                if let Some(to) = rest.first_chunk_mut::<{ 3 * LANES }>() {
+                    // A vector after the other, by value: an array of all would go through the stack.
+                    for (part, to) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                        *to = std::array::from_fn(|i| {
+                            let i = part * LANES + i;
+                            let row = (is_index(i, 0) & run.h) | (is_index(i, 1) & run.k) | (is_index(i, 2) & l);
+                            row.wrapping_add(steps[i])
+                        });
                     }
+                } else {
+                    finish(rest, [run.h, run.k, l], self.step);
                 }
                 if left <= LANES {
                     at += 3 * left;
@@ -52,6 +53,15 @@ impl Kernel for Fill<'_> {
                 l = l.wrapping_add(self.step.wrapping_mul(LANES as i32));
             }
         }
+    }
+}
+
+/// The last rows of all.
+#[cold]
+fn finish(rest: &mut [i32], [h, k, mut l]: [i32; 3], step: i32) {
+    for to in rest.as_chunks_mut::<3>().0 {
+        *to = [h, k, l];
+        l = l.wrapping_add(step);
     }
 }
 
