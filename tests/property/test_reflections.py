@@ -277,3 +277,11 @@ def test_the_primitive_lattice_drops_zeros_only() -> None:
     assert len(primitive.d_spacing) == len(primitive)
     with pytest.raises(ArgumentError, match="lattice"):
         rn.reflections(silicon, 1.0, lattice="reduced")
+
+
+@pytest.mark.parametrize("unique", ["none", "friedel"])
+def test_long_lines_in_scan_order_hold_what_the_order_by_d_holds(unique: str) -> None:
+    c = crystal(from_parameters(4.0, 5.0, 61.0, 80.0, 95.0, 100.0), [[0, 0, 0]])
+    scan = rn.reflections(c, 0.8, unique=unique, order="scan").hkl.tolist()
+    assert max(row[2] for row in scan) > 64  # lines of several vectors
+    assert scan == sorted(rn.reflections(c, 0.8, unique=unique).hkl.tolist())
