@@ -97,7 +97,7 @@ def structure_factors(
 ) -> tuple[_Floats, list[str]]: ...
 def powder_lines(
     atoms: dict[str, Any],
-    operations: list[tuple[NDArray[np.int8], NDArray[np.int16], int] | None] | None,
+    operations: _OperationsList,
     wavelength: float,
     two_theta: tuple[float, float],
     max_reflections: int,
