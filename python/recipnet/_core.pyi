@@ -92,8 +92,16 @@ def form_factors(
     stol: _Floats,
     threads: int | None,
 ) -> _Floats: ...
+
+ORBIT_ATOMS: int
+
 def structure_factors(
-    atoms: dict[str, Any], hkl: _Ints, hkl_offsets: _Longs, error: float, threads: int | None
+    atoms: dict[str, Any],
+    operations: _OperationsList,
+    hkl: _Ints,
+    hkl_offsets: _Longs,
+    error: float,
+    threads: int | None,
 ) -> tuple[_Floats, list[str]]: ...
 def powder_lines(
     atoms: dict[str, Any],

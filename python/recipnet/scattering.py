@@ -13,7 +13,7 @@ from recipnet import _core
 from recipnet._arguments import choice, is_single, threads_or_none
 from recipnet.batch import CrystalBatch, Crystals, borrow
 from recipnet.errors import ArgumentError, ScatteringWarning
-from recipnet.reciprocal import Reflections
+from recipnet.reciprocal import Reflections, core_operations
 from recipnet.wavelengths import dispersion, in_angstrom
 
 __all__ = ["form_factors", "structure_factors"]
@@ -97,7 +97,8 @@ def structure_factors(
     The sign of the phase is that of International Tables; f_j has exactly the values of `form_factors`, T_j is
     exp(-8 pi^2 U s^2) with an isotropic U and exp(-2 pi^2 sum U_ij a*_i a*_j h_i h_j) with an anisotropic one
     (International Tables D (2003) 1.9). The error, as max |F - F_exact| / sum_j |occ_j f_j|, is below 1e-12 for |h| up
-    to 64.
+    to 64. In large cells reflections that are equivalent by the declared symmetry are summed once where atoms and cell
+    obey it to rounding: symmetry changes the time and not F.
 
     Parameters
     ----------
@@ -164,7 +165,11 @@ def structure_factors(
     single, workers = is_single(dtype), threads_or_none(threads)
     atoms = core_atoms(crystals, radiation, weights=weights, displacement=displacement, anomalous=anomalous)
     error = _ERROR_SINGLE if single else _ERROR
-    pairs, replaced = _core.structure_factors(atoms, reflections.hkl, reflections.offsets, error, workers)
+    # Only large crystals are summed by symmetry; of others the operations need not be looked up.
+    is_large = (np.diff(crystals.offsets) >= _core.ORBIT_ATOMS).any()
+    operations = core_operations(crystals) if is_large else None
+    hkl, rows = reflections.hkl, reflections.offsets
+    pairs, replaced = _core.structure_factors(atoms, operations, hkl, rows, error, workers)
     warn_replaced(replaced)
     factors = pairs.view(np.complex128)
     return factors.astype(np.complex64) if single else factors

@@ -156,3 +156,43 @@ def test_isotropic_and_anisotropic_displacements_agree():
     np.testing.assert_allclose(rn.structure_factors(aniso, refl), f, atol=1e-12)
     bare = rn.structure_factors(iso, refl, displacement=False)
     np.testing.assert_allclose(f, bare * np.exp(-8 * np.pi**2 * 0.02 * refl.stol**2), atol=1e-12)
+
+
+def _spinel(moved: float = 0.0) -> tuple[rn.Crystal, rn.Crystal]:
+    """Spinel in a cell of 2 x 2 x 2 conventional ones with the group of one, and the same without symmetry."""
+    group = rn.SpaceGroup("F d -3 m :2").operations
+    sites = [(12, [0.125, 0.125, 0.125]), (13, [0.5, 0.5, 0.5]), (8, [0.2624, 0.2624, 0.2624])]
+    numbers: list[int] = []
+    points: list[np.ndarray] = []
+    for number, site in sites:
+        images = group.rotations @ np.array(site) + group.translations / group.denominator
+        for image in images - np.floor(images):
+            apart = [image - other for other in points]
+            if all(np.abs(d - np.round(d)).max() > 1e-6 for d in apart):
+                points.append(image)
+                numbers.append(number)
+    assert len(points) == 56
+    frac = np.array(points)
+    # Steps along one axis of a doubled cell are translations; the rotations keep those of all three.
+    steps = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    frac = ((frac[None] + steps[:, None]) / 2).reshape(-1, 3)
+    frac[0, 0] += moved
+    translations = (group.translations[:, None] + group.denominator * steps[None]).reshape(-1, 3)
+    operations = rn.Operations(np.repeat(group.rotations, 8, axis=0), translations, 2 * group.denominator)
+    cell, z = 16.16 * np.eye(3), np.tile(numbers, 8)
+    return rn.Crystal(cell, z, frac, symmetry=operations), rn.Crystal(cell, z, frac)
+
+
+@pytest.mark.parametrize("moved", [0.0, 1e-3])
+def test_declared_symmetry_changes_the_time_alone(moved):
+    crystal, bare = _spinel(moved)
+    refl = rn.reflections(bare, 1.2)
+    expected = rn.structure_factors(bare, refl)
+    assert len(crystal) * len(refl.hkl) > 1e6
+    found = rn.structure_factors(rn.CrystalBatch.from_crystals([crystal]), refl)
+    scale = rn.form_factors(crystal.numbers, [0.0]).sum()
+    assert np.abs(found - expected).max() < 1e-12 * scale
+    # An atom that is out of its place is summed where it is: then no symmetry is used, to the last bit.
+    assert np.array_equal(found, expected) == (moved > 0)
+    weighted = rn.structure_factors(crystal, refl, weights=np.arange(len(crystal)))
+    assert np.array_equal(weighted, rn.structure_factors(bare, refl, weights=np.arange(len(crystal))))

@@ -153,8 +153,8 @@ impl Setup {
         let mut factors = vec![[0.0; 2]; found.hkl.len()];
         structure_factors(
             &self.scatterers(),
-            &found.hkl,
-            &found.offsets,
+            &[],
+            (&found.hkl, &found.offsets),
             1e-13,
             Some(1),
             &mut factors,

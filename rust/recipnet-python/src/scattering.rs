@@ -8,7 +8,7 @@ use recipnet_core::error::{Error, Result};
 use recipnet_core::form_factor::{self, Factor, Radiation};
 use recipnet_core::math::{Mat3, Vec3};
 use recipnet_core::powder::{self, PowderOptions, Profile};
-use recipnet_core::structure_factor::{Resolved, Scatterers, Species, resolve, structure_factors};
+use recipnet_core::structure_factor::{ORBIT_ATOMS, Resolved, Scatterers, Species, resolve, structure_factors};
 
 use crate::arrays::{compute, empty, matrices, rows, slice, table, vector};
 use crate::error::CoreError;
@@ -142,24 +142,27 @@ impl Slices<'_> {
 
 /// `(F as pairs, ions replaced by atoms)`; see `recipnet.structure_factors`.
 #[pyfunction(name = "structure_factors")]
-#[pyo3(signature = (atoms, hkl, hkl_offsets, error, threads))]
+#[pyo3(signature = (atoms, operations, hkl, hkl_offsets, error, threads))]
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn structure_factors_of<'py>(
     py: Python<'py>,
     atoms: Atoms<'py>,
+    operations: Option<Vec<Option<OperationsArrays<'py>>>>,
     hkl: PyReadonlyArray2<'py, i32>,
     hkl_offsets: PyReadonlyArray1<'py, i64>,
     error: f64,
     threads: Option<usize>,
 ) -> PyResult<(Bound<'py, PyArray1<f64>>, Vec<String>)> {
     let slices = atoms.slices()?;
+    let operations = operations.unwrap_or_default();
+    let views = operations_views(&operations)?;
     let (hkl, offsets) = (rows("hkl", &hkl)?, slice("hkl_offsets", &hkl_offsets)?);
     let factors = empty::<f64, _>(py, [2 * hkl.len()]);
     let ((), replaced) = {
         let mut factors = factors.readwrite();
         let out = factors.as_slice_mut()?.as_chunks_mut::<2>().0;
         compute(py, || {
-            slices.with(|atoms| structure_factors(atoms, hkl, offsets, error, threads, out))
+            slices.with(|atoms| structure_factors(atoms, &views, (hkl, offsets), error, threads, out))
         })?
     };
     Ok((factors, replaced))
@@ -233,6 +236,7 @@ pub fn powder_profiles<'py>(
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(form_factors, module)?)?;
     module.add_function(wrap_pyfunction!(structure_factors_of, module)?)?;
+    module.add("ORBIT_ATOMS", ORBIT_ATOMS)?;
     module.add_function(wrap_pyfunction!(powder_lines, module)?)?;
     module.add_function(wrap_pyfunction!(powder_profiles, module)?)
 }

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::grid::Grid;
+use super::obeyed::{Images, Symmetry, obeyed};
+use super::orbits::Orbits;
 use super::ragged::{check_indices, check_length, check_offsets_of};
 use super::rows::{Place, Rows};
 use super::scatterers::{Displacement, Grouped, Kind, Scatterers};
@@ -11,6 +13,7 @@ use super::shells::{Shells, Smear};
 use crate::error::{ArgumentError, Error, Result};
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::parallel;
+use crate::reciprocal::{OperationsList, check_operations};
 
 /// Sums of a slab of lines that are held at a time.
 const SLAB: usize = 1 << 15;
@@ -28,6 +31,10 @@ const CRYSTAL: f64 = 2_000.0;
 const GRID_TERMS: f64 = 4e6;
 /// Above this a crystal's lines are shared by the threads.
 const LARGE: f64 = 500_000.0;
+/// Fewer terms of a crystal take less time than it takes to look at its symmetry (measured).
+pub(crate) const ORBIT_TERMS: f64 = 1e6;
+/// Where fewer atoms are saved, a reflection takes less time than it takes to find its orbit (measured).
+pub const ORBIT_ATOMS: i64 = 192;
 
 /// `F(h) = sum_j a_j (f_j(s) + f'_j + i f''_j) T_j(h) exp(+2 pi i h.x_j)` for reflections `hkl` whose rows of crystal b
 /// are `hkl_offsets[b]..hkl_offsets[b + 1]`; (M) complex numbers, real part first.
@@ -36,25 +43,53 @@ const LARGE: f64 = 500_000.0;
 /// of a line about its middle, Friedel mates once; or, where that takes less time, by a Fourier transform of a grid.
 /// Form factors are made once for each species and shell where the reflections lie in the order of their d.
 ///
+/// In large crystals that obey the `operations` that they declare, to rounding, reflections of an orbit are summed once,
+/// over the atoms that translations and the inversion leave; declared operations that atoms do not obey change nothing.
+///
 /// `error` bounds `max |F - F_exact| / sum_j |a_j f_j|`; what the grid saves depends on it.
 ///
 /// # Errors
 /// Arrays that do not fit; a reflection beyond the range of the form factors. What `out` holds then is of no use.
 pub fn structure_factors(
     atoms: &Scatterers,
-    hkl: &[[i32; 3]],
-    hkl_offsets: &[i64],
+    operations: &OperationsList,
+    (hkl, hkl_offsets): (&[[i32; 3]], &[i64]),
     error: f64,
     threads: Option<usize>,
     out: &mut [[f64; 2]],
 ) -> Result<()> {
+    factors_by(
+        atoms,
+        operations,
+        (hkl, hkl_offsets),
+        (error, (ORBIT_ATOMS as f64, ORBIT_TERMS)),
+        threads,
+        out,
+    )
+}
+
+/// [`structure_factors`], by symmetry in crystals of this many atoms and terms.
+pub(super) fn factors_by(
+    atoms: &Scatterers,
+    operations: &OperationsList,
+    (hkl, hkl_offsets): (&[[i32; 3]], &[i64]),
+    (error, (least_atoms, least_terms)): (f64, (f64, f64)),
+    threads: Option<usize>,
+    out: &mut [[f64; 2]],
+) -> Result<()> {
     atoms.check()?;
+    check_operations(atoms.lattices.len(), operations)?;
     check_offsets_of("hkl_offsets", hkl_offsets, atoms.lattices.len(), hkl.len())?;
     check_length("out", out.len(), hkl.len(), "one for each reflection")?;
     let reflections = |b: usize| hkl_offsets[b] as usize..hkl_offsets[b + 1] as usize;
     let nanos: Vec<f64> = (0..atoms.lattices.len())
         .map(|b| nanos(atoms, b, reflections(b).len() as f64))
         .collect();
+    let symmetry = obeyed(atoms, operations, |b, symmetry| {
+        let own = (atoms.offsets[b + 1] - atoms.offsets[b]) as f64;
+        let saved = symmetry.map_or(own, |found| own * (1.0 - found.share()));
+        saved >= least_atoms && own * reflections(b).len() as f64 >= least_terms
+    });
     let workers = parallel::workers(threads, nanos.iter().sum())?;
     // Small crystals in stretches, large ones alone and with threads inside.
     let share = stretch(nanos.iter().sum(), workers);
@@ -82,7 +117,9 @@ pub fn structure_factors(
     let failed = std::sync::Mutex::new(Vec::new());
     let work = |workspace: &mut Workspace, b: usize, workers: usize, out: &mut [Complex]| {
         let own = reflections(b);
-        if let Err(error) = workspace.crystal(atoms, b, (&hkl[own.clone()], own.start), (error, workers), out) {
+        let symmetry = symmetry.get(b).and_then(Option::as_deref);
+        let hkl = (&hkl[own.clone()], own.start);
+        if let Err(error) = workspace.crystal((atoms, b, symmetry), hkl, (error, workers), out) {
             failed
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -134,20 +171,72 @@ pub(crate) struct Workspace {
     shells: Shells,
     scratch: separable::Scratch,
     sums: Vec<Complex>,
+    images: Images,
+    orbits: Orbits,
+    of_orbits: Vec<Complex>,
 }
 
 impl Workspace {
-    /// Structure factors of one crystal; `first` is the number of its first reflection, for messages.
+    /// Structure factors of crystal b, by what it obeys; `first` is the number of its first reflection, for messages.
     pub fn crystal(
         &mut self,
-        atoms: &Scatterers,
-        b: usize,
+        (atoms, b, symmetry): (&Scatterers, usize, Option<&Symmetry>),
         (hkl, first): (&[[i32; 3]], usize),
-        (error, workers): (f64, usize),
+        how: (f64, usize),
         out: &mut [Complex],
     ) -> Result<()> {
         check_indices(hkl, first)?;
-        self.grouped.set(atoms, b);
+        if let Some(symmetry) = symmetry {
+            self.by_orbits((atoms, b, symmetry), hkl, how, out)
+        } else {
+            self.grouped.set(atoms, b, None);
+            self.sum((atoms, b), hkl, how, out)
+        }
+    }
+
+    fn by_orbits(
+        &mut self,
+        (atoms, b, symmetry): (&Scatterers, usize, &Symmetry),
+        hkl: &[[i32; 3]],
+        how: (f64, usize),
+        out: &mut [Complex],
+    ) -> Result<()> {
+        let own = atoms.offsets[b] as usize..atoms.offsets[b + 1] as usize;
+        // What f'' adds is no mate of its mate's.
+        let friedel = !own
+            .clone()
+            .any(|j| atoms.species[atoms.kinds[j] as usize].dispersion[1] != 0.0);
+        self.shells.set(hkl, atoms.lattices[b].reciprocal(), false);
+        let radius = 2.0 * self.shells.largest.sqrt();
+        let mut orbits = std::mem::take(&mut self.orbits);
+        let mut sums = std::mem::take(&mut self.of_orbits);
+        let is_less = orbits.set(symmetry, friedel, hkl, &atoms.lattices[b], radius);
+        let stands_for = if is_less {
+            self.images.stands_for(atoms, b, symmetry, friedel)
+        } else {
+            None
+        };
+        self.grouped.set(atoms, b, stands_for);
+        let result = if stands_for.is_some() {
+            sums.resize(orbits.unique.len(), [0.0; 2]);
+            let done = self.sum((atoms, b), &orbits.unique, how, &mut sums);
+            orbits.expand(symmetry, friedel, &mut sums, out);
+            done
+        } else {
+            self.sum((atoms, b), hkl, how, out)
+        };
+        (self.orbits, self.of_orbits) = (orbits, sums);
+        result
+    }
+
+    /// Structure factors of the atoms that are grouped.
+    fn sum(
+        &mut self,
+        (atoms, b): (&Scatterers, usize),
+        hkl: &[[i32; 3]],
+        (error, workers): (f64, usize),
+        out: &mut [Complex],
+    ) -> Result<()> {
         if self.grouped.kinds.is_empty() {
             out.fill([0.0; 2]);
         }

@@ -25,12 +25,16 @@
 mod channels;
 mod factors;
 mod grid;
+mod obeyed;
+mod orbits;
 mod phases;
 mod ragged;
 mod rows;
 mod runs;
 mod scatterers;
 mod separable;
+#[cfg(test)]
+mod settings;
 mod shells;
 mod weighted;
 
@@ -38,10 +42,13 @@ mod weighted;
 mod tests;
 
 pub use crate::scalar::Scalar;
-pub use factors::structure_factors;
-pub(crate) use factors::{Workspace, nanos};
+pub use factors::{ORBIT_ATOMS, structure_factors};
+pub(crate) use factors::{ORBIT_TERMS, Workspace, nanos};
+pub(crate) use obeyed::obeyed;
 pub use ragged::{MAX_INDEX, Ragged};
 pub use scatterers::{Resolved, Scatterers, Species, resolve};
+#[cfg(test)]
+pub(crate) use settings::Setting;
 pub use weighted::{Keep, Weights};
 
 use self::channels::{ChannelAdjoint, ChannelForward, ChannelPositionGradient, Fused, FusedSums};

@@ -71,6 +71,8 @@ pub struct Rows {
     pub places: Vec<Place>,
     /// Scratch: for each line of a dense box, the slot of its running index 0.
     bins: Vec<i32>,
+    /// Scratch: the first and the last running index of each line.
+    spans: Vec<(i32, i32)>,
 }
 
 /// Two indices that name a line, then the running one.
@@ -107,7 +109,10 @@ impl Rows {
         let [p, q, _] = axes(self.axis);
         let columns = 2 * extent[q] as usize + 1;
         let bins = (extent[p] as usize + 1) * columns;
-        if bins > 2 * hkl.len() + 64 || !self.set_ball(bins, columns, extent[q], lattice, radius, hkl.len()) {
+        let is_set = bins <= 2 * hkl.len() + 64
+            && (self.set_ball(bins, columns, extent[q], lattice, radius, hkl.len())
+                || self.set_spans(bins, columns, extent[q], hkl));
+        if !is_set {
             self.set_sparse(hkl);
             return;
         }
@@ -166,6 +171,33 @@ impl Rows {
                 self.bins[bin] = self.push(h, k, from, to);
             }
         });
+        true
+    }
+
+    /// Lines from their first reflection to their last; false if that would be far more than were asked for.
+    fn set_spans(&mut self, bins: usize, columns: usize, shift: i32, hkl: &[[i32; 3]]) -> bool {
+        let [p, q, r] = axes(self.axis);
+        self.spans.clear();
+        self.spans.resize(bins, (i32::MAX, i32::MIN));
+        for h in hkl {
+            let ([h, k, l], _) = positive([h[p], h[q], h[r]]);
+            let (low, high) = &mut self.spans[(h * columns as i32 + k + shift) as usize];
+            (*low, *high) = (l.min(*low), l.max(*high));
+        }
+        let lengths = self.spans.iter().filter(|(low, high)| low <= high);
+        let count: i64 = lengths.map(|(low, high)| i64::from(high - low) + 1).sum();
+        if count > 3 * hkl.len() as i64 + 64 {
+            return false;
+        }
+        self.bins.clear();
+        self.bins.resize(bins, 0);
+        for bin in 0..bins {
+            let (low, high) = self.spans[bin];
+            if low <= high {
+                let (h, k) = ((bin / columns) as i32, (bin % columns) as i32 - shift);
+                self.bins[bin] = self.push(h, k, low, high);
+            }
+        }
         true
     }
 
@@ -339,6 +371,9 @@ mod tests {
             reciprocal::lines(&triangular(lattice.reciprocal()), 1.0, half, |h, k, from, to| {
                 hkl.extend((from..=to).map(|l| [h, k, l]));
             });
+            check(&hkl, &lattice);
+            // A part of it, as unique reflections are: lines of their own.
+            hkl.retain(|&[h, k, l]| h >= k && k >= l && l >= 0);
             check(&hkl, &lattice);
         }
     }

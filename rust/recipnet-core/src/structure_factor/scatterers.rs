@@ -101,13 +101,14 @@ pub(super) struct Grouped {
 }
 
 impl Grouped {
-    /// Sort the atoms of crystal `b`.
-    pub fn set(&mut self, all: &Scatterers, b: usize) {
+    /// Sort the atoms of crystal `b`; `stands_for` says for how many atoms each one stands, and 0 leaves it out.
+    pub fn set(&mut self, all: &Scatterers, b: usize, stands_for: Option<&[f64]>) {
         let atoms = all.offsets[b] as usize..all.offsets[b + 1] as usize;
         let aniso = |j: usize| all.u_aniso.map(|u| u[j]).filter(|u| !u.iter().any(|v| v.is_nan()));
         let iso = |j: usize| all.u_iso.map_or(0.0, |u| if u[j].is_nan() { 0.0 } else { u[j] });
+        let count = |j: usize| stands_for.map_or(1.0, |counts| counts[j - atoms.start]);
         self.order.clear();
-        self.order.extend(atoms.map(|j| {
+        self.order.extend(atoms.clone().filter(|&j| count(j) > 0.0).map(|j| {
             // Each anisotropic atom is a kind: no value of U has this bit pattern plus its row.
             let shape = match aniso(j) {
                 Some(_) => u64::MAX - j as u64,
@@ -138,7 +139,7 @@ impl Grouped {
                 range.end = place + 1;
             }
             self.frac.push(all.frac[j]);
-            self.amplitudes.push(all.amplitudes[j]);
+            self.amplitudes.push(count(j) * all.amplitudes[j]);
         }
     }
 }
