@@ -17,6 +17,7 @@ from recipnet.io.read import parse, parse_many, read, read_many
 from recipnet.io.report import ReadReport
 from recipnet.io.stream import stream
 from recipnet.io.write import write
+from recipnet.memory import empty_cache
 from recipnet.powder import PowderPattern, powder_pattern
 from recipnet.real_space import Edges, nearest_neighbors, neighbors
 from recipnet.reciprocal import Reflections, reflections
@@ -44,6 +45,7 @@ __all__ = [
     "VoronoiVectors",
     "__version__",
     "cif",
+    "empty_cache",
     "errors",
     "find_symmetry",
     "form_factors",

@@ -1,99 +1,41 @@
-"""Memory of results that is kept: never that of a result in use, never more than allowed, never read before written."""
+"""Results of operators lie in memory that is used again: never that of one in use, never read before written."""
 
 from __future__ import annotations
-
-import sys
-import threading
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from recipnet import ops
-from recipnet.ops import cpu, memory
-from recipnet.ops.memory import SMALLEST, STEP, Blocks
-
-LARGE = 2 * SMALLEST
+from recipnet.ops import cpu
 
 
 def test_memory_of_a_result_that_is_gone_is_written_again():
-    blocks = Blocks()
-    first = blocks.empty(LARGE, np.uint8)
-    place = first.ctypes.data
-    second = blocks.empty(LARGE, np.uint8)
-    assert second.ctypes.data != place
+    q, frac = torch.ones(40, 64), torch.rand(40, 3)
+    hkl = torch.arange(3000).view(1000, 3).int() % 9
+    place = (frac, hkl, torch.tensor([0, 40]), torch.tensor([0, 1000]))
+    ops.empty_cache()
+    first = ops.recip_forward(q, *place)
+    assert first.nbytes > 1 << 18
+    row, expected = first[7], first[7].clone()
+    address = first.data_ptr()
+    # A view keeps the memory of all.
     del first
-    third = blocks.empty(LARGE // 8, np.float64)
-    assert third.ctypes.data == place
-    assert third.shape == (LARGE // 8,)
-    assert blocks.held == 0
-
-
-def test_any_view_keeps_the_memory():
-    blocks = Blocks()
-    rows = torch.from_numpy(blocks.empty(LARGE, np.uint8)).view(2, -1)[1]
-    rows.zero_()
-    blocks.empty(LARGE, np.uint8).fill(1)
-    assert not rows.any()
-    assert blocks.held == STEP
-
-
-def test_small_arrays_are_not_kept():
-    blocks = Blocks()
-    del_me = blocks.empty(8, np.float64)
-    del del_me
-    assert blocks.held == 0
-
-
-def test_no_more_is_kept_than_allowed_and_what_fits_nobody_goes():
-    blocks = Blocks(most=3 * STEP)
-    loans = [blocks.empty(STEP, np.uint8) for _ in range(5)]
-    loans.clear()
-    assert blocks.held == 3 * STEP
-    large = blocks.empty(8 * STEP, np.uint8)
-    assert blocks.held == 2 * STEP
-    del large
-    assert blocks.held == 2 * STEP  # it alone is more than allowed
-    blocks.clear()
-    assert blocks.held == 0
-
-
-def test_threads_never_share_a_block(request):
-    """All hold a block at the same time, taken and given back while the others do."""
-    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
-    sys.setswitchinterval(1e-6)
-    blocks, count = Blocks(), 4
-    together = threading.Barrier(count, timeout=30)
-    wrong = []
-
-    def work(number: int) -> None:
-        for _ in range(50):
-            together.wait()
-            for _ in range(3):
-                values = blocks.empty(LARGE, np.uint8)
-            values[::4096] = number
-            together.wait()
-            if (values[::4096] != number).any():
-                wrong.append(number)
-            del values
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-    assert 0 < blocks.held <= 2 * count * (LARGE + STEP)
+    second = ops.recip_forward(2 * q, *place)
+    assert second.data_ptr() != address
+    assert torch.equal(row, expected)
+    del row
+    third = ops.recip_forward(2 * q, *place)
+    assert third.data_ptr() == address
+    assert torch.equal(third, second)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_operators_write_all_of_their_results(monkeypatch, dtype):
     """Memory that is not fresh is not zero: filled with NaN, it changes nothing."""
 
-    class Dirty(Blocks):
-        def empty(self, count, dtype):
-            return np.full(count, np.nan, dtype=dtype)
+    def dirty(count, dtype):
+        return np.full(count, np.nan, dtype=dtype)
 
     generator = torch.Generator().manual_seed(0)
     atoms, reflections = [3, 0, 1, 20], [40, 7, 0, 1]  # no atoms, no reflections
@@ -122,13 +64,6 @@ def test_operators_write_all_of_their_results(monkeypatch, dtype):
         return [*out, *torch.autograd.grad(total, [frac, q, w, filters, table])]
 
     expected = everything()
-    monkeypatch.setattr(cpu, "blocks", Dirty())
+    monkeypatch.setattr(cpu, "_empty", dirty)
     for found, value in zip(everything(), expected, strict=True):
         assert torch.equal(found, value)
-
-
-def test_cache_can_be_emptied():
-    memory.blocks.empty(LARGE, np.uint8)
-    assert memory.blocks.held >= LARGE
-    ops.empty_cache()
-    assert memory.blocks.held == 0

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from recipnet import _core
-from recipnet.ops.memory import blocks
 
 Batch = tuple[Tensor, ...]
 
@@ -35,9 +34,14 @@ def _arrays(batch: Batch) -> tuple[Any, ...]:
     return tuple(values.detach().contiguous().numpy() for values in batch)
 
 
+def _empty(count: int, dtype: Any) -> Any:
+    """Numbers to be written, in memory that is used again where they are many."""
+    return _core.empty_bytes(count * np.dtype(dtype).itemsize).view(dtype)
+
+
 def _real(like: Tensor, *shape: int) -> tuple[Tensor, Any]:
     """A tensor and its memory, flat."""
-    values = blocks.empty(math.prod(shape), _TYPES[like.dtype])
+    values = _empty(math.prod(shape), _TYPES[like.dtype])
     return torch.from_numpy(values).view(shape), values
 
 

@@ -2,18 +2,19 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use numpy::ndarray::{Array2, Array3, Dimension, IntoDimension};
+use numpy::ndarray::{Array2, Array3, ArrayView, Dimension, IntoDimension};
 use numpy::{
     Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2,
     PyReadonlyArray3, PyUntypedArrayMethods,
 };
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 use recipnet_core::batch::BatchView;
 use recipnet_core::error::{CrystalError, Error, Result};
 use recipnet_core::math::{Mat3, Vec3};
 
 use crate::error::CoreError;
+use crate::memory::{LARGE, Memory};
 
 /// Run core code without Python's lock. A panic, which would be a bug, becomes a `RuntimeError`.
 pub fn compute<R: Send>(py: Python<'_>, work: impl FnOnce() -> Result<R> + Send) -> PyResult<R> {
@@ -126,10 +127,23 @@ impl<'a> BatchSlices<'a> {
     }
 }
 
-/// An array for the core to write whole: `NumPy` asks for large pages where it is long, and nothing is cleared first.
-pub fn empty<T: Number, D: Dimension>(py: Python<'_>, shape: impl IntoDimension<Dim = D>) -> Bound<'_, PyArray<T, D>> {
-    // SAFETY: what is not written yet is some number.
-    unsafe { PyArray::new(py, shape, false) }
+/// An array for the core to write whole: nothing is cleared first, and the memory of a long one is used again.
+pub fn empty<T: Number, D: Dimension>(
+    py: Python<'_>,
+    shape: impl IntoDimension<Dim = D>,
+) -> PyResult<Bound<'_, PyArray<T, D>>> {
+    let shape = shape.into_dimension();
+    let size = shape.size() * size_of::<T>();
+    if size < LARGE {
+        // SAFETY: what is not written yet is some number.
+        return Ok(unsafe { PyArray::new(py, shape, false) });
+    }
+    let memory = Memory::new(size).ok_or_else(|| PyMemoryError::new_err(format!("{size} bytes for a result")))?;
+    // SAFETY: the memory is large enough, aligned, and holds some numbers.
+    let view = unsafe { ArrayView::from_shape_ptr(shape, memory.start().cast::<T>()) };
+    let owner = Bound::new(py, memory)?.into_any();
+    // SAFETY: the owner, which the array keeps, has the memory and does not touch it.
+    Ok(unsafe { PyArray::borrow_from_array(&view, owner) })
 }
 
 /// Types of which any bytes are a value.
@@ -138,6 +152,7 @@ impl Number for f32 {}
 impl Number for f64 {}
 impl Number for i32 {}
 impl Number for i64 {}
+impl Number for u8 {}
 
 /// A vector handed over without a copy.
 pub fn vector<T: Element>(py: Python<'_>, data: Vec<T>) -> Bound<'_, PyArray1<T>> {

@@ -38,10 +38,10 @@ fn edges_tuple<'py, T: Real + Number>(py: Python<'py>, plan: EdgePlan<'_, T>) ->
             .into_pyobject(py);
     }
     let (index, shift) = (
-        empty::<i64, _>(py, [2, plan.len()]),
-        empty::<i32, _>(py, [plan.len(), 3]),
+        empty::<i64, _>(py, [2, plan.len()])?,
+        empty::<i32, _>(py, [plan.len(), 3])?,
     );
-    let (vectors, distance) = (empty::<T, _>(py, [plan.len(), 3]), empty::<T, _>(py, [plan.len()]));
+    let (vectors, distance) = (empty::<T, _>(py, [plan.len(), 3])?, empty::<T, _>(py, [plan.len()])?);
     {
         let (mut i, mut s) = (index.readwrite(), shift.readwrite());
         let (mut v, mut d) = (vectors.readwrite(), distance.readwrite());
@@ -271,7 +271,7 @@ fn sorted_details<'py, T: Real + Number>(
     plan: &Plan,
     hkl: &mut [[i32; 3]],
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let (d_spacing, multiplicity) = (empty::<T, _>(py, [plan.len()]), empty::<i32, _>(py, [plan.len()]));
+    let (d_spacing, multiplicity) = (empty::<T, _>(py, [plan.len()])?, empty::<i32, _>(py, [plan.len()])?);
     let absent = PyArray::<bool, _>::zeros(py, [plan.len()], false);
     {
         let (mut d, mut m, mut a) = (d_spacing.readwrite(), multiplicity.readwrite(), absent.readwrite());
@@ -314,7 +314,7 @@ pub fn reflections<'py>(
     let order: Order = keyword(order)?;
     let cells = compute(py, || check_lattices(cells))?;
     let plan = compute(py, || Plan::new(&cells, &views, &options, threads))?;
-    let hkl = empty::<i32, _>(py, [plan.len(), 3]);
+    let hkl = empty::<i32, _>(py, [plan.len(), 3])?;
     let details = {
         let mut hkl = hkl.readwrite();
         let rows = hkl.as_slice_mut()?.as_chunks_mut::<3>().0;

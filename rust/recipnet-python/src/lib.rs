@@ -8,6 +8,7 @@ mod error;
 mod featurize;
 mod fourier;
 mod geometry;
+mod memory;
 mod openmp;
 mod scattering;
 mod structure_factor;
@@ -32,6 +33,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     featurize::register(module)?;
     fourier::register(module)?;
     geometry::register(module)?;
+    memory::register(module)?;
     scattering::register(module)?;
     structure_factor::register(module)?;
     symmetry::register(module)

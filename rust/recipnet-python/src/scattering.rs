@@ -157,7 +157,7 @@ pub fn structure_factors_of<'py>(
     let operations = operations.unwrap_or_default();
     let views = operations_views(&operations)?;
     let (hkl, offsets) = (rows("hkl", &hkl)?, slice("hkl_offsets", &hkl_offsets)?);
-    let factors = empty::<f64, _>(py, [2 * hkl.len()]);
+    let factors = empty::<f64, _>(py, [2 * hkl.len()])?;
     let ((), replaced) = {
         let mut factors = factors.readwrite();
         let out = factors.as_slice_mut()?.as_chunks_mut::<2>().0;
