@@ -1,13 +1,15 @@
 //! Systematic absences: some operation leaves h and turns its phase, `F(hW) = F(h) exp(-2 pi i h.w)`.
 
 use super::ball::Run;
-use super::group::{IDENTITY, OperationsView, Rotation, image};
+use super::group::{IDENTITY, OperationsView, Rotation, image, same};
 use super::wedge::Wedge;
 use crate::error::{Result, SymmetryError};
 use crate::math::{gcd, int_det};
 
 /// Highest order of a rotation of a lattice.
 const HIGHEST_ORDER: i64 = 6;
+/// The denominator of the tables and of what is read.
+const USUAL: i64 = 24;
 /// Reflections of a run that are looked at one by one; if there are more, all are.
 const FEW: usize = 16;
 
@@ -109,7 +111,7 @@ impl Absences {
         };
         let mut centring = Vec::new();
         for (rotation, w) in operations() {
-            if rotation == IDENTITY && w != [0; 3] && !centring.contains(&w) {
+            if same(&rotation, &IDENTITY) && w != [0; 3] && !centring.contains(&w) {
                 centring.push(w);
             }
         }
@@ -118,10 +120,12 @@ impl Absences {
         for (rotation, w) in operations() {
             // Operations that differ by a pure translation say the same of what the translation leaves.
             let is_known = |(other, v): &(Rotation, [i64; 3])| {
-                let difference = reduced([w[0] - v[0], w[1] - v[1], w[2] - v[2]]);
-                *other == rotation && (difference == [0; 3] || centring.contains(&difference))
+                same(other, &rotation) && {
+                    let difference = reduced([w[0] - v[0], w[1] - v[1], w[2] - v[2]]);
+                    difference == [0; 3] || centring.contains(&difference)
+                }
             };
-            if rotation == IDENTITY || seen.iter().any(is_known) {
+            if same(&rotation, &IDENTITY) || seen.iter().any(is_known) {
                 continue;
             }
             seen.push((rotation, w));
@@ -157,14 +161,25 @@ impl Absences {
         !self.is_centred(h) || self.is_special(h)
     }
 
+    /// Whether so many parts are whole turns.
+    #[inline]
+    fn is_whole(&self, parts: i64) -> bool {
+        if self.denominator == USUAL {
+            // By a number that is known a product, not a division.
+            parts % USUAL == 0
+        } else {
+            parts % self.denominator == 0
+        }
+    }
+
     fn is_centred(&self, h: [i64; 3]) -> bool {
-        self.centring.iter().all(|t| product(*t, h) % self.denominator == 0)
+        self.centring.iter().all(|t| self.is_whole(product(*t, h)))
     }
 
     fn is_special(&self, h: [i64; 3]) -> bool {
         self.special
             .iter()
-            .any(|special| special.leaves(h) && product(special.shift, h) % self.denominator != 0)
+            .any(|special| special.leaves(h) && !self.is_whole(product(special.shift, h)))
     }
 
     /// Add what is present of the reflections (h, k, from ..= to); returns how many are.
@@ -236,7 +251,7 @@ impl Absences {
 fn never_turns(rotation: &Rotation, w: [i64; 3], denominator: i64) -> bool {
     let (mut sum, mut moved, mut power) = (w, w, *rotation);
     let mut order = 1;
-    while power != IDENTITY {
+    while !same(&power, &IDENTITY) {
         if order == HIGHEST_ORDER {
             return false;
         }

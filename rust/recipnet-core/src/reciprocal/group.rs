@@ -16,7 +16,7 @@ use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::{Mat3, dot};
 
 /// Operations of one crystal, `x' = W x + w` on fractional columns of the given cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Eq)]
 pub struct OperationsView<'a> {
     /// Matrices W.
     pub rotations: &'a [[[i8; 3]; 3]],
@@ -26,12 +26,35 @@ pub struct OperationsView<'a> {
     pub denominator: i32,
 }
 
+impl PartialEq for OperationsView<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        // As flat numbers, which are compared by one call.
+        self.denominator == other.denominator
+            && self.rotations.as_flattened().as_flattened() == other.rotations.as_flattened().as_flattened()
+            && self.translations.as_flattened() == other.translations.as_flattened()
+    }
+}
+
 impl Hash for OperationsView<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // As flat numbers: a hash for each row would take ten times as long.
-        self.rotations.as_flattened().as_flattened().hash(state);
-        self.translations.as_flattened().hash(state);
-        self.denominator.hash(state);
+        // Mixed here, eight bytes at a time: a safe hash of all of them would take as long as the reflections.
+        let mut mixed = self.denominator as u64;
+        let mut add = |word: u64| mixed = (mixed.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (words, rest) = self.rotations.as_flattened().as_flattened().as_chunks::<8>();
+        for word in words {
+            add(u64::from_le_bytes(word.map(|x| x as u8)));
+        }
+        for &x in rest {
+            add(x as u64);
+        }
+        let (words, rest) = self.translations.as_flattened().as_chunks::<4>();
+        for &[a, b, c, d] in words {
+            add([a, b, c, d].iter().fold(0, |word, &x| word << 16 | u64::from(x as u16)));
+        }
+        for &x in rest {
+            add(x as u64);
+        }
+        mixed.hash(state);
     }
 }
 
@@ -39,6 +62,18 @@ impl Hash for OperationsView<'_> {
 pub(super) type Rotation = [[i32; 3]; 3];
 
 pub(super) const IDENTITY: Rotation = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
+
+/// Whether they are equal, without a call for each pair.
+#[inline]
+pub(super) fn same(a: &Rotation, b: &Rotation) -> bool {
+    let entries = a.as_flattened().iter().zip(b.as_flattened());
+    entries.fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
+}
+
+fn is_among(w: &Rotation, list: &[Rotation]) -> bool {
+    list.iter().any(|own| same(own, w))
+}
+
 /// Largest difference of metric, relative, at which an operation still belongs to a cell.
 const METRIC_TOLERANCE: f64 = 0.01;
 /// Rotations of the largest Laue group that differ by more than their sign.
@@ -76,7 +111,7 @@ impl LaueGroup {
                 return Err(refusal(&w, &format!("has determinant {determinant}, not +1 or -1")).into());
             }
             let w = positive(w);
-            if !rotations.contains(&w) {
+            if !is_among(&w, &rotations) {
                 rotations.push(w);
             }
         }
@@ -168,14 +203,14 @@ pub(crate) fn generators(view: &OperationsView) -> Result<Vec<usize>> {
         .collect();
     let mut rotations: Vec<Rotation> = Vec::new();
     for w in &signed {
-        if !rotations.contains(w) {
+        if !is_among(w, &rotations) {
             rotations.push(*w);
         }
         check_number(&rotations)?;
     }
     let chosen = check_closed(&rotations)?;
-    let first = chosen.iter().filter_map(|w| signed.iter().position(|own| own == w));
-    let plain = signed.iter().enumerate().filter(|(_, w)| **w == IDENTITY);
+    let first = chosen.iter().filter_map(|w| signed.iter().position(|own| same(own, w)));
+    let plain = signed.iter().enumerate().filter(|(_, w)| same(w, &IDENTITY));
     Ok(first.chain(plain.map(|(place, _)| place)).collect())
 }
 
@@ -200,7 +235,7 @@ fn check_closed(rotations: &[Rotation]) -> Result<Vec<Rotation>> {
     let mut reached = vec![IDENTITY];
     let mut generators: Vec<Rotation> = Vec::new();
     for w in rotations {
-        if reached.contains(w) {
+        if is_among(w, &reached) {
             continue;
         }
         generators.push(*w);
@@ -208,8 +243,8 @@ fn check_closed(rotations: &[Rotation]) -> Result<Vec<Rotation>> {
         while next < reached.len() {
             for generator in &generators {
                 let product = positive(reached[next].map(|row| image(row, generator)));
-                if !reached.contains(&product) {
-                    if !rotations.contains(&product) {
+                if !is_among(&product, &reached) {
+                    if !is_among(&product, rotations) {
                         return Err(refusal(&product, "is a product of the operations but not among them").into());
                     }
                     reached.push(product);
@@ -218,7 +253,7 @@ fn check_closed(rotations: &[Rotation]) -> Result<Vec<Rotation>> {
             next += 1;
         }
     }
-    if rotations.contains(&IDENTITY) {
+    if is_among(&IDENTITY, rotations) {
         Ok(generators)
     } else {
         Err(refusal(&IDENTITY, "is a product of the operations but not among them").into())
