@@ -6,6 +6,7 @@
 use super::Unique;
 use super::ball::Run;
 use super::group::Group;
+use crate::elementary::inverse_root;
 use crate::machine::{Kernel, Machine};
 use crate::math::Mat3;
 
@@ -83,12 +84,13 @@ impl Kernel for Lengths<'_> {
             let along_z = M::madd(z, f, M::madd(y, e, x * c));
             *to = M::madd(along_z, along_z, M::madd(along_y, along_y, (x * a) * (x * a)));
         }
-        for to in self.out.iter_mut() {
-            *to = to.sqrt();
-        }
         if self.invert {
             for to in self.out {
-                *to = 1.0 / *to;
+                *to = inverse_root::<M>(*to);
+            }
+        } else {
+            for to in self.out {
+                *to = to.sqrt();
             }
         }
     }
