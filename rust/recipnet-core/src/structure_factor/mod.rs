@@ -23,6 +23,7 @@
 #![allow(clippy::inline_always)]
 
 mod channels;
+mod combine;
 mod factors;
 mod grid;
 mod obeyed;

@@ -1,0 +1,249 @@
+//! From the sums of phases of each kind of atom to structure factors: weights by shell, mates, dispersion.
+
+use std::ops::Range;
+
+use super::grid::Grid;
+use super::rows::{Place, Rows};
+use super::scatterers::{Displacement, Grouped, Kind, Scatterers};
+use super::separable::{self, Complex};
+use super::shells::{Shells, Smear};
+use crate::error::Result;
+use crate::machine::{Kernel, Machine, dispatch};
+
+/// Kinds of atoms whose sums are held at a time.
+pub(super) const KINDS: usize = 64;
+/// Kinds whose parts are added to a reflection at a time.
+const TOGETHER: usize = 4;
+
+/// Which reflections lie in a slab.
+pub(super) enum Members<'a> {
+    All,
+    Some(&'a [u32]),
+}
+
+/// What a sum is multiplied with where the mate is stored.
+const SIGNS: [Complex; 2] = [[1.0, 1.0], [1.0, -1.0]];
+
+/// One crystal, as its tasks see it.
+pub(super) struct Job<'a> {
+    pub atoms: &'a Scatterers<'a>,
+    pub grouped: &'a Grouped,
+    pub rows: &'a Rows,
+    pub shells: &'a Shells,
+    pub hkl: &'a [[i32; 3]],
+}
+
+impl Job<'_> {
+    /// All structure factors by a grid for each kind.
+    pub fn by_grid(&self, grid: &Grid, workers: usize, out: &mut [Complex]) -> Result<()> {
+        let size = self.hkl.len();
+        let mut sums = Vec::new();
+        for (number, (kinds, ranges)) in self.kinds(TOGETHER).enumerate() {
+            sums.resize(size * kinds.len(), [0.0; 2]);
+            for (range, sums) in ranges.iter().zip(sums.chunks_mut(size)) {
+                let atoms = (
+                    &self.grouped.frac[range.clone()],
+                    &self.grouped.amplitudes[range.clone()],
+                );
+                grid.sums(atoms, self.hkl, workers, sums)?;
+            }
+            self.add_all((kinds, number == 0), 0, &sums, &Members::All, out);
+        }
+        Ok(())
+    }
+
+    fn kinds(&self, together: usize) -> impl Iterator<Item = (&[Kind], &[Range<usize>])> {
+        self.grouped
+            .kinds
+            .chunks(together)
+            .zip(self.grouped.ranges.chunks(together))
+    }
+
+    /// Add the part of up to [`TOGETHER`] kinds to each reflection.
+    fn add_all(
+        &self,
+        (kinds, fresh): (&[Kind], bool),
+        first: u32,
+        sums: &[Complex],
+        members: &Members,
+        out: &mut [Complex],
+    ) {
+        match kinds.len() {
+            1 => self.add::<1>((kinds, fresh), first, sums, members, out),
+            2 => self.add::<2>((kinds, fresh), first, sums, members, out),
+            3 => self.add::<3>((kinds, fresh), first, sums, members, out),
+            _ => self.add::<TOGETHER>((kinds, fresh), first, sums, members, out),
+        }
+    }
+
+    /// Structure factors of the reflections of some lines.
+    pub fn slab(
+        &self,
+        slab: Range<usize>,
+        members: &Members,
+        scratch: &mut separable::Scratch,
+        sums: &mut Vec<Complex>,
+        out: &mut [Complex],
+    ) {
+        let rows = &self.rows.lines[slab];
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            return;
+        };
+        let size = (last.end() - first.base) as usize;
+        let mut fresh = true;
+        for (kinds, ranges) in self.kinds(KINDS) {
+            if sums.len() < size * kinds.len() {
+                sums.resize(size * kinds.len(), [0.0; 2]);
+            }
+            let sums = &mut sums[..size * kinds.len()];
+            let atoms = (self.grouped.frac.as_slice(), self.grouped.amplitudes.as_slice());
+            separable::sums(rows, self.rows.axis, atoms, ranges, scratch, sums);
+            for (kinds, sums) in kinds.chunks(TOGETHER).zip(sums.chunks(TOGETHER * size)) {
+                self.add_all((kinds, fresh), first.base, sums, members, out);
+                fresh = false;
+            }
+        }
+    }
+
+    /// Add the part of K kinds to each reflection; `fresh`: nothing is there yet.
+    fn add<const K: usize>(
+        &self,
+        (kinds, fresh): (&[Kind], bool),
+        first: u32,
+        sums: &[Complex],
+        members: &Members,
+        out: &mut [Complex],
+    ) {
+        // Where an atom is not displaced, its weights are those of its species.
+        let mut smeared: [Option<Vec<f64>>; K] = [const { None }; K];
+        let mut turned: [Option<Vec<f64>>; K] = [const { None }; K];
+        let shells = self.shells.square.len();
+        for (k, kind) in kinds.iter().enumerate() {
+            if kind.displacement != Displacement::None {
+                let mut smear = Vec::new();
+                dispatch(Smear {
+                    displacement: kind.displacement,
+                    square: &self.shells.square,
+                    hkl: self.hkl,
+                    out: &mut smear,
+                });
+                smeared[k] = Some(smear);
+            }
+            let [_, imaginary] = self.atoms.species[kind.species as usize].dispersion;
+            if imaginary != 0.0 {
+                turned[k] = Some(match &smeared[k] {
+                    None => vec![imaginary; shells],
+                    Some(smear) => smear.iter().map(|t| imaginary * t).collect(),
+                });
+            }
+            if let Some(smear) = &mut smeared[k] {
+                for (to, f) in smear.iter_mut().zip(self.shells.of_species(kind.species)) {
+                    *to *= f;
+                }
+            }
+        }
+        let mut weights: [&[f64]; K] = [&[]; K];
+        for ((to, kind), own) in weights.iter_mut().zip(kinds).zip(&smeared) {
+            *to = own.as_deref().unwrap_or_else(|| self.shells.of_species(kind.species));
+        }
+        let all = Combine {
+            places: &self.rows.places,
+            shells: &self.shells.of,
+            first: first as usize,
+            sums,
+            weights,
+            members,
+            turn: false,
+            fresh,
+            out,
+        };
+        dispatch(Combine {
+            out: &mut *all.out,
+            ..all
+        });
+        if turned.iter().any(Option::is_some) {
+            let none = vec![0.0; shells];
+            let weights = turned.each_ref().map(|own| own.as_deref().unwrap_or(&none));
+            dispatch(Combine {
+                weights,
+                turn: true,
+                fresh: false,
+                ..all
+            });
+        }
+    }
+}
+
+/// Adds `weights` times the sums of K kinds, or i times that.
+struct Combine<'a, const K: usize> {
+    places: &'a [Place],
+    shells: &'a [u32],
+    first: usize,
+    sums: &'a [Complex],
+    weights: [&'a [f64]; K],
+    members: &'a Members<'a>,
+    turn: bool,
+    fresh: bool,
+    out: &'a mut [Complex],
+}
+
+impl<const K: usize> Kernel for Combine<'_, K> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        match (self.turn, self.fresh) {
+            (true, _) => self.all::<M>(|sum, to| *to = [to[0] - sum[1], to[1] + sum[0]]),
+            (false, true) => self.all::<M>(|sum, to| *to = sum),
+            (false, false) => self.all::<M>(|sum, to| *to = [to[0] + sum[0], to[1] + sum[1]]),
+        }
+    }
+}
+
+impl<const K: usize> Combine<'_, K> {
+    #[inline(always)]
+    fn all<M: Machine>(self, put: impl Fn(Complex, &mut Complex)) {
+        let size = self.sums.len() / K;
+        let mut sums: [&[Complex]; K] = [&[]; K];
+        for (own, all) in sums.iter_mut().zip(self.sums.chunks_exact(size)) {
+            *own = &all[..size];
+        }
+        let mut weights = self.weights;
+        for own in &mut weights {
+            *own = &own[..self.weights[0].len()];
+        }
+        match self.members {
+            Members::All => {
+                for ((&place, &shell), to) in self.places.iter().zip(self.shells).zip(self.out) {
+                    put(product::<M, K>(&weights, &sums, self.first, place, shell), to);
+                }
+            }
+            Members::Some(list) => {
+                for (&i, to) in list.iter().zip(self.out) {
+                    let (place, shell) = (self.places[i as usize], self.shells[i as usize]);
+                    put(product::<M, K>(&weights, &sums, self.first, place, shell), to);
+                }
+            }
+        }
+    }
+}
+
+/// The sum of K kinds at one reflection.
+#[inline(always)]
+fn product<M: Machine, const K: usize>(
+    weights: &[&[f64]; K],
+    sums: &[&[Complex]; K],
+    first: usize,
+    place: Place,
+    shell: u32,
+) -> Complex {
+    let slot = place.slot() - first;
+    // Pairs, so that both parts are one vector.
+    let mut sum = [0.0; 2];
+    for k in 0..K {
+        let (weight, own) = (weights[k][shell as usize], &sums[k][slot]);
+        for part in 0..2 {
+            sum[part] = M::madd(weight, own[part], sum[part]);
+        }
+    }
+    let sign = &SIGNS[usize::from(place.is_mate())];
+    [sum[0] * sign[0], sum[1] * sign[1]]
+}
