@@ -217,6 +217,7 @@ mod tests {
     use super::*;
     use crate::machine::{Baseline, Fused, Wide};
     use crate::reciprocal::{ReflectionOptions, Unique, indices};
+    use proptest::prelude::*;
 
     fn reflections(setting: &Setting, unique: Unique) -> Vec<[i32; 3]> {
         let options = ReflectionOptions {
@@ -276,6 +277,33 @@ mod tests {
                     let error = (found[0] - sum[0]).hypot(found[1] - sum[1]) / scale;
                     assert!(error < 1e-13, "{} {h:?}: {found:?} {sum:?}", setting.hall);
                 }
+            }
+        }
+    }
+
+    proptest! {
+        /// Any list, in any order, with repetitions and the origin: as summed whole.
+        #[test]
+        fn any_list(
+            hall in 1i64..=530,
+            hkl in prop::collection::vec(prop::array::uniform3(-6..7i32), 0..400),
+            dispersed in any::<bool>(),
+        ) {
+            let mut dispersion = vec![[0.0; 2]; 23];
+            if dispersed {
+                dispersion[8] = [-0.3, 0.9];
+            }
+            let setting = Setting::new(hall, &dispersion);
+            let (atoms, operations) = (setting.atoms(), [Some(setting.operations())]);
+            let offsets = [0, hkl.len() as i64];
+            let by = |least: f64| {
+                let mut out = vec![[f64::NAN; 2]; hkl.len()];
+                factors_by(&atoms, &operations, (&hkl, &offsets), (1e-13, (least, least)), Some(1), &mut out).unwrap();
+                out
+            };
+            let scale = 0.7 * 22.0 * setting.frac.len() as f64;
+            for (one, other) in by(0.0).into_iter().zip(by(f64::INFINITY)) {
+                prop_assert!((one[0] - other[0]).hypot(one[1] - other[1]) < 1e-13 * scale, "{one:?} {other:?}");
             }
         }
     }

@@ -43,7 +43,7 @@ fn orbit(operations: &Operations, point: [f64; 3]) -> Vec<[f64; 3]> {
 }
 
 impl Setting {
-    fn new(hall: i64, dispersion: &[[f64; 2]]) -> Self {
+    pub fn new(hall: i64, dispersion: &[[f64; 2]]) -> Self {
         let group = SpaceGroup::from_hall_number(hall).unwrap();
         let operations = group.operations();
         let rotations: Vec<_> = operations.as_slice().iter().map(|o| o.rotation).collect();
