@@ -65,6 +65,20 @@ def sheared() -> rn.CrystalBatch:
     return rn.CrystalBatch.from_arrays(cell[None], np.full(12, 6), frac, [0, 12])
 
 
+#: Its group, and how many atoms an atom of its asymmetric unit stands for.
+CUBIC, IMAGES = "F m -3 m", 192
+
+
+def cubic() -> rn.CrystalBatch:
+    """Three general positions of Fm-3m in a cell of 24 angstrom: all images of the first, then of the second."""
+    group = rn.SpaceGroup(CUBIC).operations
+    sites = np.array([[0.037, 0.121, 0.218], [0.083, 0.154, 0.319], [0.061, 0.177, 0.402]])
+    images = np.einsum("nij,sj->sni", group.rotations, sites) + group.translations / group.denominator
+    frac = (images % 1.0).reshape(-1, 3)
+    crystal = rn.Crystal(24.0 * np.eye(3), np.repeat([14, 8, 13], IMAGES), frac, symmetry=CUBIC)
+    return rn.CrystalBatch.from_crystals([crystal])
+
+
 def parameters(crystal: rn.Crystal) -> tuple[float, ...]:
     """Lengths and angles of the cell, as gemmi and cctbx take them."""
     lengths = np.linalg.norm(crystal.lattice, axis=1)

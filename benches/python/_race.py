@@ -98,7 +98,7 @@ class Race:
         ours: Callable[[Any], Callable[[int], Any]],
         peers: Sequence[Peer],
         *,
-        goal: float,
+        goal: float | None,
         crystals: Any = None,
         data: str | None = None,
         agree: Callable[[Any, Any], tuple[bool, str]] | None = None,
@@ -108,7 +108,7 @@ class Race:
 
         ``crystals`` is a `CrystalBatch` or a list; one element is a task of a single call. ``agree(ours, theirs)``
         tells whether a peer's answer is right, and how it differs; without it the sizes are compared. ``note`` is put
-        into recipnet's rows.
+        into recipnet's rows. A task may have no goal.
         """
         everything = self.small if crystals is None else crystals
         few = everything if len(everything) <= FEW else pick(everything, self.few)
@@ -145,7 +145,7 @@ class Race:
         }
         for (row, _), runs in zip(entries, times, strict=True):
             count = int(str(row["crystals"]))
-            row |= {"task": task, "data": data or self.source.name, "goal": f"{goal:g}"}
+            row |= {"task": task, "data": data or self.source.name, "goal": "" if goal is None else f"{goal:g}"}
             row["size"] = f"{size_of(found_few if count == len(few) else found) / count:.0f}"
             if isinstance(runs, str):
                 row["note"] = runs
@@ -159,7 +159,8 @@ class Race:
         self.write()
         best = min((float(str(r["us (median)"])) for r in self.rows if fair(r, task)), default=math.nan)
         own = float(str(next(r["us (median)"] for r in self.rows if r["task"] == task)))
-        print(f"{task}: recipnet {own:.1f} us, best peer {best:.1f} us, goal {goal:g}x", flush=True)
+        wanted = "" if goal is None else f", goal {goal:g}x"
+        print(f"{task}: recipnet {own:.1f} us, best peer {best:.1f} us{wanted}", flush=True)
         for row in self.rows:
             if row["task"] == task and row["note"] and row["program"] != "recipnet":
                 print(f"    {row['program']}: {row['note']}", flush=True)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import reflections
 import structure_factors
-from _crystals import parameters
+from _crystals import CUBIC, IMAGES, parameters
 from _race import Call, Peer, Race, options
 
 import recipnet as rn
@@ -42,7 +42,8 @@ def indices(crystals: Sequence[rn.Crystal], d_min: float) -> Call:
     return lambda: sum(len(miller.index_generator(cell, own, False, d_min).to_array()) for cell, own in given)
 
 
-def factors(crystals: Sequence[rn.Crystal], d_min: float, algorithm: str) -> Call:
+def factors(crystals: Sequence[rn.Crystal], d_min: float, algorithm: str, group: str = "P 1", images: int = 1) -> Call:
+    """Of every ``images``-th atom, which has as many in the group."""
     from cctbx import crystal as cctbx_crystal
     from cctbx import miller, xray
     from cctbx.array_family import flex
@@ -50,9 +51,9 @@ def factors(crystals: Sequence[rn.Crystal], d_min: float, algorithm: str) -> Cal
 
     given = []
     for own, hkl, _ in structure_factors.lists(crystals, d_min):
-        symmetry = cctbx_crystal.symmetry(parameters(own), "P 1")
+        symmetry = cctbx_crystal.symmetry(parameters(own), group)
         structure = xray.structure(crystal_symmetry=symmetry)
-        for number, frac in zip(own.numbers.tolist(), own.frac_coords.tolist(), strict=True):
+        for number, frac in zip(own.numbers[::images].tolist(), own.frac_coords[::images].tolist(), strict=True):
             symbol = tiny_pse.table(number).symbol()
             structure.add_scatterer(xray.scatterer(scattering_type=symbol, site=frac, u=0.0))
         structure.scattering_type_registry(table="wk1995")
@@ -78,6 +79,8 @@ def main() -> None:
     structure_factors.race_small(race, lambda d_min: [direct(d_min)])
     fft = partial(factors, d_min=structure_factors.LARGE, algorithm="fft")
     structure_factors.race_large(race, [Peer("cctbx, FFT", "cctbx-base", fft)])
+    few = partial(factors, d_min=structure_factors.SYMMETRIC, algorithm="direct", group=CUBIC, images=IMAGES)
+    structure_factors.race_symmetric(race, [Peer("cctbx, direct", "cctbx-base", few)])
 
 
 if __name__ == "__main__":

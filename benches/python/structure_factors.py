@@ -3,7 +3,8 @@
     python benches/python/structure_factors.py [--source FILE.parquet] [--crystals 500] [--repeats 7]
 
 Reflections are given, and the answer has its form factors. Small: structures of a Parquet table. Large: silicon,
-11 x 11 x 11 cells, rattled by 0.05 angstrom, seed 1, 55,769 reflections, float32 with an error of 1e-6. Every answer is
+11 x 11 x 11 cells, rattled by 0.05 angstrom, seed 1, 55,769 reflections, float32 with an error of 1e-6. Symmetric: 576
+atoms in Fm-3m, which recipnet and cctbx are told, half a sphere at 1 angstrom without absences. Every answer is
 compared before it is timed; the note says how it differs (gemmi has its own form factors).
 """
 
@@ -19,13 +20,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from _crystals import parameters, silicon
+from _crystals import cubic, parameters, silicon
 from _race import Call, Peer, Race, options
 
 import recipnet as rn
 
 #: Reflections of the large crystal: d_min in angstrom.
 LARGE = 2.0
+#: And of the symmetric one.
+SYMMETRIC = 1.0
 
 
 def numpy_tables(crystal: rn.Crystal, hkl: np.ndarray, stol: np.ndarray) -> np.ndarray:
@@ -63,7 +66,7 @@ def numpy_product(crystal: rn.Crystal, hkl: np.ndarray, stol: np.ndarray) -> np.
 
 
 def lists(crystals: Sequence[rn.Crystal], d_min: float) -> list[tuple[rn.Crystal, np.ndarray, np.ndarray]]:
-    found = [rn.reflections(crystal, d_min) for crystal in crystals]
+    found = [rn.reflections(crystal, d_min, absences="drop") for crystal in crystals]
     return [(crystal, own.hkl, own.stol) for crystal, own in zip(crystals, found, strict=True)]
 
 
@@ -118,7 +121,7 @@ def finufft(crystals: Sequence[rn.Crystal], threads: int) -> Call:
 
 
 def ours(d_min: float, dtype: type, crystals: rn.CrystalBatch) -> Callable[[int], np.ndarray]:
-    refl = rn.reflections(crystals, d_min)
+    refl = rn.reflections(crystals, d_min, absences="drop")
     return lambda threads: rn.structure_factors(crystals, refl, threads=threads, dtype=dtype)
 
 
@@ -148,6 +151,15 @@ def race_large(race: Race, peers: list[Peer]) -> None:
     race.run(task, given, peers, goal=2, crystals=large, data=name, agree=agree, note=note)
 
 
+def race_symmetric(race: Race, peers: list[Peer]) -> None:
+    """A large crystal with the symmetry that it declares, half a sphere of reflections."""
+    crystals = cubic()
+    name = f"{len(crystals.numbers)} atoms in Fm-3m"
+    count = len(rn.reflections(crystals, SYMMETRIC, absences="drop"))
+    given = partial(ours, SYMMETRIC, np.float64)
+    race.run(f"F(hkl), {name}, {count} reflections", given, peers, goal=None, crystals=crystals, data=name, agree=agree)
+
+
 def main() -> None:
     race = Race("structure_factors", options(__doc__).parse_args())
     race_small(
@@ -162,6 +174,8 @@ def main() -> None:
         race,
         [Peer("finufft, 1e-6", "finufft", partial(finufft, threads=threads), threads=threads) for threads in (1, 2)],
     )
+    whole = partial(in_numpy, d_min=SYMMETRIC, function=numpy_product)
+    race_symmetric(race, [Peer("NumPy, zgemm", "numpy", whole)])
 
 
 if __name__ == "__main__":
