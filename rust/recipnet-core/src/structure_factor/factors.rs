@@ -62,7 +62,7 @@ pub fn structure_factors(
     )
 }
 
-/// [`structure_factors`], by symmetry in crystals of this many atoms and terms.
+/// [`structure_factors`], by symmetry where it saves this many atoms and there are this many terms.
 pub(super) fn factors_by(
     atoms: &Scatterers,
     operations: &OperationsList,
@@ -197,9 +197,8 @@ impl Workspace {
     ) -> Result<()> {
         let own = atoms.offsets[b] as usize..atoms.offsets[b + 1] as usize;
         // What f'' adds is no mate of its mate's.
-        let friedel = !own
-            .clone()
-            .any(|j| atoms.species[atoms.kinds[j] as usize].dispersion[1] != 0.0);
+        let kinds = &atoms.kinds[own];
+        let friedel = (kinds.iter()).all(|&kind| atoms.species[kind as usize].dispersion[1] == 0.0);
         self.shells.set(hkl, atoms.lattices[b].reciprocal(), false);
         let radius = 2.0 * self.shells.largest.sqrt();
         let mut orbits = std::mem::take(&mut self.orbits);

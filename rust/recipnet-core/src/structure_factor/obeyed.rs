@@ -24,6 +24,8 @@ const INVERSION: Rotation = [[-1, 0, 0], [0, -1, 0], [0, 0, -1]];
 
 /// Translations of a cell and inversions, together, that are followed; groups of odd cells may have more.
 const MOST_PLAIN: usize = 64;
+/// Parts of a cell's edge that translations may be given in: each has a turn in a table.
+const MOST_PARTS: i32 = i16::MAX as i32;
 
 /// `x' = W x + w`, with the numerator of w.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,15 +56,18 @@ impl Motion {
 
 impl Operation {
     fn after(&self, other: &Self, denominator: i64) -> Self {
-        let (w, v) = (&self.rotation, &other.rotation);
-        let row = |r: usize| w[r].map(i64::from);
+        // Products of two entries of odd axes are beyond i8, those of a group's elements are elements.
+        let (w, v) = (self.rotation.map(|row| row.map(i64::from)), &other.rotation);
+        let sum = |r: usize, column: [i64; 3]| -> i64 { w[r].iter().zip(column).map(|(w, x)| w * x).sum() };
         Self {
-            rotation: [0, 1, 2].map(|r| [0, 1, 2].map(|c| w[r][0] * v[0][c] + w[r][1] * v[1][c] + w[r][2] * v[2][c])),
-            shift: [0, 1, 2].map(|r| {
-                let turned: i64 = row(r).iter().zip(other.shift).map(|(w, t)| w * t).sum();
-                (turned + self.shift[r]).rem_euclid(denominator)
-            }),
+            rotation: [0, 1, 2].map(|r| [0, 1, 2].map(|c| sum(r, [0, 1, 2].map(|k| i64::from(v[k][c]))) as i8)),
+            shift: [0, 1, 2].map(|r| (sum(r, other.shift) + self.shift[r]).rem_euclid(denominator)),
         }
+    }
+
+    /// `-W`.
+    pub fn negative(&self) -> Rotation {
+        self.rotation.map(|row| row.map(i8::wrapping_neg))
     }
 
     /// `h.w`, its numerator.
@@ -87,6 +92,10 @@ pub(crate) struct Symmetry {
 impl Symmetry {
     /// None where rotations are no group. Products are made here: what is declared of them is not trusted.
     fn new(view: &OperationsView) -> Option<Self> {
+        let is_sound = (1..=MOST_PARTS).contains(&view.denominator) && view.rotations.len() == view.translations.len();
+        if !is_sound {
+            return None;
+        }
         let denominator = i64::from(view.denominator);
         let operation = |place: usize| Operation {
             rotation: view.rotations[place],
@@ -139,9 +148,7 @@ impl Symmetry {
             generators,
         })
     }
-}
 
-impl Symmetry {
     /// Rotations that differ by more than their sign.
     pub fn half_order(&self) -> usize {
         let has_inversion = self.operations.iter().any(|own| own.rotation == INVERSION);
@@ -369,5 +376,37 @@ mod tests {
         let mut twice = all.clone();
         twice.push(twice[0]);
         assert!(!is_taken(0.0, &twice, &[0, 0, 0, 0, 1, 1, 1, 1, 0], &[1.0; 9], true));
+    }
+
+    #[test]
+    fn operations_that_make_no_sense_are_not_followed() {
+        for denominator in [0, -4, i32::MIN, i32::MAX] {
+            assert!(
+                Symmetry::new(&OperationsView {
+                    denominator,
+                    ..FOURFOLD
+                })
+                .is_none()
+            );
+        }
+        let translations = &FOURFOLD.translations[..3];
+        assert!(
+            Symmetry::new(&OperationsView {
+                translations,
+                ..FOURFOLD
+            })
+            .is_none()
+        );
+    }
+
+    #[test]
+    fn axes_far_from_reduced() {
+        let view = OperationsView {
+            rotations: &[IDENTITY, [[-23, 44, 0], [-12, 23, 0], [0, 0, 1]]],
+            translations: &[[0; 3]; 2],
+            denominator: 4,
+        };
+        let symmetry = Symmetry::new(&view).unwrap();
+        assert_eq!((symmetry.operations.len(), symmetry.half_order()), (2, 2));
     }
 }

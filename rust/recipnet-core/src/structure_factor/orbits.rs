@@ -61,10 +61,8 @@ impl Orbits {
         lattice: &Lattice,
         radius: f64,
     ) -> bool {
-        // |h| = |h* . a| is at most |h*| |a|.
-        let widths = lattice
-            .lengths()
-            .map(|a| 2.0 * (radius * (1.0 + 1e-9) * a).floor() + 1.0);
+        // |h| = |h* . a| is at most |h*| |a|; one more, as operations keep d to rounding.
+        let widths = lattice.lengths().map(|a| 2.0 * (radius * a).floor() + 3.0);
         let size = widths[0] * widths[1] * widths[2];
         if size > (ROOM * hkl.len()) as f64 || size > MOST as f64 {
             return false;
@@ -73,7 +71,7 @@ impl Orbits {
         let code = [widths[1] * widths[2], widths[2], 1];
         let mut operations: Vec<&Operation> = Vec::new();
         for operation in &symmetry.operations {
-            let negative = operation.rotation.map(|row| row.map(|x| -x));
+            let negative = operation.negative();
             if !friedel || operations.iter().all(|own| own.rotation != negative) {
                 operations.push(operation);
             }
@@ -105,12 +103,14 @@ impl Orbits {
         for (h, largest) in hkl.iter().zip(&self.largest) {
             let is_mate = friedel && largest.number < 0;
             let number = if is_mate {
-                -largest.number
+                largest.number.wrapping_neg()
             } else {
-                largest.number + shift
+                largest.number.wrapping_add(shift)
             };
             let operation = operations[largest.place as usize];
-            let orbit = &mut self.table[number as usize];
+            let Some(orbit) = self.table.get_mut(number as usize) else {
+                return false;
+            };
             if *orbit == NONE {
                 *orbit = self.unique.len() as u32;
                 let sign = if is_mate { -1 } else { 1 };
