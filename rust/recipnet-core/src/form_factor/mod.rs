@@ -1,7 +1,7 @@
 //! What one atom scatters: form factors for X-rays and electrons, scattering lengths for neutrons.
 //!
-//! `s` is sin(theta)/lambda = 1/(2d) in inverse angstrom. Every kind of atom is a [`Factor`], five Gaussians and a
-//! constant in s^2, so that one loop serves all:
+//! `s` is sin(theta)/lambda = 1/(2d) in inverse angstrom. Every kind of atom is a [`Factor`], a constant or five Gaussians
+//! and a constant in s^2:
 //!
 //! - X-rays: Waasmaier and Kirfel's fits for atoms and ions, in electrons, s up to 6;
 //! - electrons: the fits of Peng, Ren, Dudarev and Whelan for neutral atoms, in angstrom, s up to 2 (first Born
@@ -11,20 +11,19 @@
 // A loop gets the instructions of the function that it is inlined into: here that is not a hint.
 #![allow(clippy::inline_always)]
 
+mod cells;
 mod electron_table;
 mod neutron_table;
 mod xray_table;
 
 use std::str::FromStr;
+use std::sync::OnceLock;
 
-use crate::elementary::exp;
+use self::cells::{Cells, Evaluate};
 use crate::elements;
 use crate::error::{ArgumentError, Error, Result};
-use crate::machine::{Kernel, Machine, dispatch};
+use crate::machine::dispatch;
 use crate::parallel;
-
-/// Values that are computed side by side.
-const LANES: usize = 8;
 
 /// What is scattered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,11 +97,26 @@ impl Radiation {
 }
 
 /// `f(s) = sum a_i exp(-b_i s^2) + c`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Factor {
+#[derive(Debug, Clone, Copy)]
+struct Gaussians {
     a: [f64; 5],
     b: [f64; 5],
     c: f64,
+}
+
+/// Of the rows of a table, those that were asked for.
+type Known<const N: usize> = [OnceLock<Cells>; N];
+static XRAY: Known<{ xray_table::ROWS.len() }> = [const { OnceLock::new() }; xray_table::ROWS.len()];
+static ELECTRON: Known<{ electron_table::ROWS.len() }> = [const { OnceLock::new() }; electron_table::ROWS.len()];
+
+/// What an atom scatters, at any s.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Factor(Shape);
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Shape {
+    Constant(f64),
+    Falling(&'static Cells),
 }
 
 /// Why there is no factor.
@@ -118,11 +132,7 @@ impl Factor {
     /// The same for every s.
     #[must_use]
     pub fn constant(c: f64) -> Self {
-        Self {
-            a: [0.0; 5],
-            b: [0.0; 5],
-            c,
-        }
+        Self(Shape::Constant(c))
     }
 
     /// Of an element; `charge` counts for X-rays, `isotope` (a mass number, 0 for the natural mixture) for neutrons.
@@ -135,8 +145,12 @@ impl Factor {
                 let first = xray_table::ROWS.partition_point(|row| row.0 < number);
                 let rows = &xray_table::ROWS[first..];
                 let rows = &rows[..rows.partition_point(|row| row.0 == number)];
-                match rows.iter().find(|row| f64::from(row.1) == charge) {
-                    Some(&(_, _, a, b, c)) => Ok(Self { a, b, c }),
+                match rows.iter().position(|row| f64::from(row.1) == charge) {
+                    Some(place) => {
+                        let (_, _, a, b, c) = rows[place];
+                        let cells = XRAY[first + place].get_or_init(|| Cells::new(&Gaussians { a, b, c }));
+                        Ok(Self(Shape::Falling(cells)))
+                    }
                     None if rows.is_empty() => Err(Missing::Atom),
                     None => Err(Missing::Ion(rows.iter().map(|row| row.1).collect())),
                 }
@@ -144,7 +158,8 @@ impl Factor {
             Radiation::Electron => match electron_table::ROWS.binary_search_by_key(&number, |row| row.0) {
                 Ok(place) => {
                     let (_, a, b) = electron_table::ROWS[place];
-                    Ok(Self { a, b, c: 0.0 })
+                    let cells = ELECTRON[place].get_or_init(|| Cells::new(&Gaussians { a, b, c: 0.0 }));
+                    Ok(Self(Shape::Falling(cells)))
                 }
                 Err(_) => Err(Missing::Atom),
             },
@@ -157,12 +172,7 @@ impl Factor {
         }
     }
 
-    /// Whether it is the same for every s.
-    fn is_constant(&self) -> bool {
-        self.a == [0.0; 5]
-    }
-
-    /// `f` at each `s^2` into `out`, which has the same length.
+    /// `f` at each `s^2` into `out`, which has the same length; no number beyond s = 6, to which the tables go.
     ///
     /// ```
     /// use recipnet_core::form_factor::{Factor, Radiation};
@@ -174,46 +184,9 @@ impl Factor {
     /// ```
     pub fn evaluate(&self, square: &[f64], out: &mut [f64]) {
         debug_assert_eq!(square.len(), out.len());
-        if self.is_constant() {
-            out.fill(self.c);
-        } else {
-            dispatch(Evaluate {
-                factor: self,
-                square,
-                out,
-            });
-        }
-    }
-}
-
-struct Evaluate<'a> {
-    factor: &'a Factor,
-    square: &'a [f64],
-    out: &'a mut [f64],
-}
-
-impl Kernel for Evaluate<'_> {
-    #[inline(always)]
-    fn run<M: Machine>(self) {
-        let Factor { a, b, c } = *self.factor;
-        let gaussians = |square: &[f64; LANES]| {
-            let mut sum = [c; LANES];
-            for g in 0..5 {
-                for i in 0..LANES {
-                    sum[i] = M::madd(a[g], exp::<M>(-b[g] * square[i]), sum[i]);
-                }
-            }
-            sum
-        };
-        let (blocks, rest) = self.square.as_chunks::<LANES>();
-        let (to, to_rest) = self.out.as_chunks_mut::<LANES>();
-        for (square, to) in blocks.iter().zip(to) {
-            *to = gaussians(square);
-        }
-        if !rest.is_empty() {
-            let mut padded = [0.0; LANES];
-            padded[..rest.len()].copy_from_slice(rest);
-            to_rest.copy_from_slice(&gaussians(&padded)[..rest.len()]);
+        match self.0 {
+            Shape::Constant(c) => out.fill(c),
+            Shape::Falling(cells) => dispatch(Evaluate { cells, square, out }),
         }
     }
 }
@@ -308,7 +281,7 @@ pub fn form_factors(
     let mut out = vec![0.0; numbers.len() * stol.len()];
     if !stol.is_empty() {
         let rows: Vec<_> = factors.into_iter().zip(out.chunks_exact_mut(stol.len())).collect();
-        let nanos = 8.0 * (rows.len() * stol.len()) as f64;
+        let nanos = (rows.len() * stol.len()) as f64;
         parallel::for_each(rows, parallel::workers(threads, nanos)?, |(factor, row)| {
             factor.evaluate(&square, row);
         })?;
