@@ -336,5 +336,7 @@ def fill_defaults(columns: Mapping[str, NDArray[Any] | None], offsets: NDArray[n
 
 def own_sites(offsets: NDArray[np.int64]) -> NDArray[np.int32]:
     """Site numbers 0, 1, 2, ... inside each crystal, shape (N,)."""
-    places = np.arange(int(offsets[-1]), dtype=np.int64)
-    return (places - np.repeat(offsets[:-1], np.diff(offsets))).astype(np.int32)
+    places = np.arange(int(offsets[-1]), dtype=np.int32)
+    if len(offsets) == 2:
+        return places
+    return places - np.repeat(offsets[:-1].astype(np.int32), offsets[1:] - offsets[:-1])

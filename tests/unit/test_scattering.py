@@ -67,6 +67,16 @@ def test_reflections_of_another_batch_are_refused():
     assert len(rn.structure_factors([quartz], refl)) == len(refl)
 
 
+def test_a_crystal_has_the_same_bytes_in_any_batch():
+    crystals = [rn.sample(name) for name in ("rutile", "quartz", "halite", "silicon")]
+    alone = [rn.structure_factors(crystal, rn.reflections(crystal, 0.9)) for crystal in crystals]
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]):
+        batch = [crystals[i] for i in order]
+        together = rn.structure_factors(batch, rn.reflections(batch, 0.9))
+        # Elements come in another order in each of these batches, and sums are rounded.
+        assert together.tobytes() == np.concatenate([alone[i] for i in order]).tobytes()
+
+
 def test_dispersion_needs_the_full_sphere():
     quartz = rn.sample("quartz")
     table = {"Si": (0.25, 0.33), 8: (0.05, 0.03)}

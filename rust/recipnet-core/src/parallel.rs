@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use crate::error::{ArgumentError, Error, Result};
+use crate::scratch::{self, Scratch};
 
 /// Environment variable that sets the size of the pool.
 pub const NUM_THREADS_VARIABLE: &str = "RECIPNET_NUM_THREADS";
@@ -145,45 +146,44 @@ where
     R: Send,
     F: Fn(usize) -> Result<R> + Sync,
 {
-    try_map_with(count, workers, || (), |(), index| f(index))
+    try_map_with(count, workers, |(), index| f(index))
 }
 
-/// [`try_map`] with something that each thread makes once and `f` uses again: memory that grows warm.
+/// [`try_map`] with scratch of each thread's own, which `f` uses again.
 ///
 /// # Errors
 /// The error of the lowest failing index.
-pub fn try_map_with<W, R, M, F>(count: usize, workers: usize, make: M, f: F) -> Result<Vec<R>>
+pub(crate) fn try_map_with<S, R, F>(count: usize, workers: usize, f: F) -> Result<Vec<R>>
 where
+    S: Scratch,
     R: Send,
-    M: Fn() -> W + Sync,
-    F: Fn(&mut W, usize) -> Result<R> + Sync,
+    F: Fn(&mut S, usize) -> Result<R> + Sync,
 {
     let workers = workers.min(count);
     let team = TEAM.get().filter(|_| workers > 1 && !is_forked());
     let pool = if workers > 1 && team.is_none() { pool()? } else { None };
     if team.is_none() && pool.is_none() {
-        let mut own = make();
-        return (0..count).map(|index| f(&mut own, index)).collect();
+        return scratch::with(|own| (0..count).map(|index| f(own, index)).collect());
     }
     let next = AtomicUsize::new(0);
     let slots: Mutex<Vec<Option<Result<R>>>> = Mutex::new((0..count).map(|_| None).collect());
     let panic = Mutex::new(None);
     let work = || {
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            let mut own = make();
+        let share = |own: &mut S| {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= count {
                     break;
                 }
-                let value = f(&mut own, index);
+                let value = f(own, index);
                 if value.is_err() {
                     // Lower indices are already taken by some thread and will be finished.
                     next.store(count, Ordering::Relaxed);
                 }
                 slots.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[index] = Some(value);
             }
-        }));
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| scratch::with(share)));
         if let Err(payload) = result {
             next.store(count, Ordering::Relaxed);
             *panic.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(payload);
@@ -218,21 +218,20 @@ where
 /// # Errors
 /// Only when the pool cannot be had; see [`num_threads`].
 pub fn for_each<T: Send>(items: Vec<T>, workers: usize, f: impl Fn(T) + Sync) -> Result<()> {
-    for_each_with(items, workers, || (), |(), item| f(item))
+    for_each_with(items, workers, |(), item| f(item))
 }
 
-/// [`for_each`] with something that each thread makes once and `f` uses again.
+/// [`for_each`] with scratch of each thread's own, which `f` uses again.
 ///
 /// # Errors
 /// Only when the pool cannot be had; see [`num_threads`].
-pub fn for_each_with<W, T: Send>(
+pub(crate) fn for_each_with<S: Scratch, T: Send>(
     items: Vec<T>,
     workers: usize,
-    make: impl Fn() -> W + Sync,
-    f: impl Fn(&mut W, T) + Sync,
+    f: impl Fn(&mut S, T) + Sync,
 ) -> Result<()> {
     let cells: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
-    try_map_with(cells.len(), workers, make, |own, index| {
+    try_map_with(cells.len(), workers, |own, index| {
         let item = cells[index]
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

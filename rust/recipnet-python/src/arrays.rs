@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use numpy::ndarray::{Array2, Array3, ArrayView, Dimension, IntoDimension};
 use numpy::{
-    Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2,
-    PyReadonlyArray3, PyUntypedArrayMethods,
+    Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray, PyReadonlyArray1,
+    PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -127,23 +127,44 @@ impl<'a> BatchSlices<'a> {
     }
 }
 
-/// An array for the core to write whole: nothing is cleared first, and the memory of a long one is used again.
-pub fn empty<T: Number, D: Dimension>(
-    py: Python<'_>,
-    shape: impl IntoDimension<Dim = D>,
-) -> PyResult<Bound<'_, PyArray<T, D>>> {
-    let shape = shape.into_dimension();
-    let size = shape.size() * size_of::<T>();
-    if size < LARGE {
-        // SAFETY: what is not written yet is some number.
-        return Ok(unsafe { PyArray::new(py, shape, false) });
+/// An array that nobody else has yet, so that nobody needs to be asked before it is written.
+pub struct Fresh<'py, T, D>(Bound<'py, PyArray<T, D>>);
+
+impl<'py, T: Element, D: Dimension> Fresh<'py, T, D> {
+    /// For the core to write whole: nothing is cleared first, and the memory of a long one is used again.
+    pub fn empty(py: Python<'py>, shape: impl IntoDimension<Dim = D>) -> PyResult<Self>
+    where
+        T: Number,
+    {
+        let shape = shape.into_dimension();
+        let size = shape.size() * size_of::<T>();
+        if size < LARGE {
+            // SAFETY: what is not written yet is some number.
+            return Ok(Self(unsafe { PyArray::new(py, shape, false) }));
+        }
+        let memory = Memory::new(size).ok_or_else(|| PyMemoryError::new_err(format!("{size} bytes for a result")))?;
+        // SAFETY: the memory is large enough, aligned, and holds some numbers.
+        let view = unsafe { ArrayView::from_shape_ptr(shape, memory.start().cast::<T>()) };
+        let owner = Bound::new(py, memory)?.into_any();
+        // SAFETY: the owner, which the array keeps, has the memory and does not touch it.
+        Ok(Self(unsafe { PyArray::borrow_from_array(&view, owner) }))
     }
-    let memory = Memory::new(size).ok_or_else(|| PyMemoryError::new_err(format!("{size} bytes for a result")))?;
-    // SAFETY: the memory is large enough, aligned, and holds some numbers.
-    let view = unsafe { ArrayView::from_shape_ptr(shape, memory.start().cast::<T>()) };
-    let owner = Bound::new(py, memory)?.into_any();
-    // SAFETY: the owner, which the array keeps, has the memory and does not touch it.
-    Ok(unsafe { PyArray::borrow_from_array(&view, owner) })
+
+    /// Zeros, or what stands for them.
+    pub fn zeros(py: Python<'py>, shape: impl IntoDimension<Dim = D>) -> Self {
+        Self(PyArray::zeros(py, shape, false))
+    }
+
+    /// Its values, in C order.
+    pub fn as_slice_mut(&mut self) -> PyResult<&mut [T]> {
+        // SAFETY: it was made here, and is handed out only whole.
+        Ok(unsafe { self.0.as_slice_mut() }?)
+    }
+
+    /// Hand it over.
+    pub fn done(self) -> Bound<'py, PyArray<T, D>> {
+        self.0
+    }
 }
 
 /// Types of which any bytes are a value.

@@ -1,6 +1,6 @@
 //! Neighbours, reflections and threads.
 
-use numpy::{Element, PyArray, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use recipnet_core::batch::check_lattices;
@@ -11,7 +11,7 @@ use recipnet_core::neighbors::{self, EdgePlan, EdgesMut, NearestOptions, RadiusO
 use recipnet_core::parallel;
 use recipnet_core::reciprocal::{self, Details, OperationsView, Order, Plan, ReflectionOptions};
 
-use crate::arrays::{BatchArrays, Number, compute, empty, halves, matrices, rows, slice, table, vector};
+use crate::arrays::{BatchArrays, Fresh, Number, compute, halves, matrices, rows, slice, table, vector};
 use crate::error::CoreError;
 
 /// A keyword given as text.
@@ -37,28 +37,23 @@ fn edges_tuple<'py, T: Real + Number>(py: Python<'py>, plan: EdgePlan<'_, T>) ->
         )
             .into_pyobject(py);
     }
-    let (index, shift) = (
-        empty::<i64, _>(py, [2, plan.len()])?,
-        empty::<i32, _>(py, [plan.len(), 3])?,
-    );
-    let (vectors, distance) = (empty::<T, _>(py, [plan.len(), 3])?, empty::<T, _>(py, [plan.len()])?);
-    {
-        let (mut i, mut s) = (index.readwrite(), shift.readwrite());
-        let (mut v, mut d) = (vectors.readwrite(), distance.readwrite());
-        let out = EdgesMut {
-            index: i.as_slice_mut()?,
-            shift: s.as_slice_mut()?.as_chunks_mut::<3>().0,
-            vector: v.as_slice_mut()?.as_chunks_mut::<3>().0,
-            distance: d.as_slice_mut()?,
-        };
-        compute(py, || plan.write(out))?;
-    }
+    let mut index = Fresh::<i64, _>::empty(py, [2, plan.len()])?;
+    let mut shift = Fresh::<i32, _>::empty(py, [plan.len(), 3])?;
+    let mut vectors = Fresh::<T, _>::empty(py, [plan.len(), 3])?;
+    let mut distance = Fresh::<T, _>::empty(py, [plan.len()])?;
+    let out = EdgesMut {
+        index: index.as_slice_mut()?,
+        shift: shift.as_slice_mut()?.as_chunks_mut::<3>().0,
+        vector: vectors.as_slice_mut()?.as_chunks_mut::<3>().0,
+        distance: distance.as_slice_mut()?,
+    };
+    compute(py, || plan.write(out))?;
     let offsets = vector(py, plan.offsets().to_vec());
     (
-        index,
-        shift,
-        vectors,
-        distance,
+        index.done(),
+        shift.done(),
+        vectors.done(),
+        distance.done(),
         offsets,
         vector(py, plan.atom_offsets().to_vec()),
     )
@@ -271,17 +266,19 @@ fn sorted_details<'py, T: Real + Number>(
     plan: &Plan,
     hkl: &mut [[i32; 3]],
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let (d_spacing, multiplicity) = (empty::<T, _>(py, [plan.len()])?, empty::<i32, _>(py, [plan.len()])?);
-    let absent = PyArray::<bool, _>::zeros(py, [plan.len()], false);
-    {
-        let (mut d, mut m, mut a) = (d_spacing.readwrite(), multiplicity.readwrite(), absent.readwrite());
-        let (d, m, a) = (d.as_slice_mut()?, m.as_slice_mut()?, a.as_slice_mut()?);
-        compute(py, || {
-            plan.sorted(hkl, d)?;
-            plan.describe(hkl, m, a)
-        })?;
-    }
-    (d_spacing, multiplicity, absent).into_pyobject(py)
+    let mut d_spacing = Fresh::<T, _>::empty(py, [plan.len()])?;
+    let mut multiplicity = Fresh::<i32, _>::empty(py, [plan.len()])?;
+    let mut absent = Fresh::<bool, _>::zeros(py, [plan.len()]);
+    let (d, m, a) = (
+        d_spacing.as_slice_mut()?,
+        multiplicity.as_slice_mut()?,
+        absent.as_slice_mut()?,
+    );
+    compute(py, || {
+        plan.sorted(hkl, d)?;
+        plan.describe(hkl, m, a)
+    })?;
+    (d_spacing.done(), multiplicity.done(), absent.done()).into_pyobject(py)
 }
 
 /// `(hkl, offsets, details)` of all reflections of a ball; see `recipnet.reflections`.
@@ -314,20 +311,17 @@ pub fn reflections<'py>(
     let order: Order = keyword(order)?;
     let cells = compute(py, || check_lattices(cells))?;
     let plan = compute(py, || Plan::new(&cells, &views, &options, threads))?;
-    let hkl = empty::<i32, _>(py, [plan.len(), 3])?;
-    let details = {
-        let mut hkl = hkl.readwrite();
-        let rows = hkl.as_slice_mut()?.as_chunks_mut::<3>().0;
-        match (order, single) {
-            (Order::Scan, _) => {
-                compute(py, || plan.scan(rows))?;
-                None
-            }
-            (Order::D, true) => Some(sorted_details::<f32>(py, &plan, rows)?),
-            (Order::D, false) => Some(sorted_details::<f64>(py, &plan, rows)?),
+    let mut hkl = Fresh::<i32, _>::empty(py, [plan.len(), 3])?;
+    let rows = hkl.as_slice_mut()?.as_chunks_mut::<3>().0;
+    let details = match (order, single) {
+        (Order::Scan, _) => {
+            compute(py, || plan.scan(rows))?;
+            None
         }
+        (Order::D, true) => Some(sorted_details::<f32>(py, &plan, rows)?),
+        (Order::D, false) => Some(sorted_details::<f64>(py, &plan, rows)?),
     };
-    (hkl, vector(py, plan.offsets().to_vec()), details).into_pyobject(py)
+    (hkl.done(), vector(py, plan.offsets().to_vec()), details).into_pyobject(py)
 }
 
 /// `(d_spacing, multiplicity, absent)` of given reflections.

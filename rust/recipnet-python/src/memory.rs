@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use crate::arrays::empty;
+use crate::arrays::Fresh;
 
 /// Results below this come from `NumPy`: the allocator keeps such memory itself.
 pub const LARGE: usize = 1 << 18;
@@ -180,7 +180,7 @@ impl Drop for Memory {
 /// An array of bytes for torch to write whole, in memory that is used again; see `recipnet.memory`.
 #[pyfunction]
 pub fn empty_bytes(py: Python<'_>, size: usize) -> PyResult<Bound<'_, PyArray1<u8>>> {
-    empty(py, [size])
+    Ok(Fresh::empty(py, [size])?.done())
 }
 
 /// Bytes that are kept and not used.

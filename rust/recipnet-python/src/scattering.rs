@@ -1,6 +1,6 @@
 //! Form factors, structure factors of crystals, powder patterns.
 
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use recipnet_core::batch::check_lattices;
@@ -10,7 +10,7 @@ use recipnet_core::math::{Mat3, Vec3};
 use recipnet_core::powder::{self, PowderOptions, Profile};
 use recipnet_core::structure_factor::{ORBIT_ATOMS, Resolved, Scatterers, Species, resolve, structure_factors};
 
-use crate::arrays::{compute, empty, matrices, rows, slice, table, vector};
+use crate::arrays::{Fresh, compute, matrices, rows, slice, table, vector};
 use crate::error::CoreError;
 use crate::geometry::{OperationsArrays, keyword, operations_views};
 
@@ -157,15 +157,12 @@ pub fn structure_factors_of<'py>(
     let operations = operations.unwrap_or_default();
     let views = operations_views(&operations)?;
     let (hkl, offsets) = (rows("hkl", &hkl)?, slice("hkl_offsets", &hkl_offsets)?);
-    let factors = empty::<f64, _>(py, [2 * hkl.len()])?;
-    let ((), replaced) = {
-        let mut factors = factors.readwrite();
-        let out = factors.as_slice_mut()?.as_chunks_mut::<2>().0;
-        compute(py, || {
-            slices.with(|atoms| structure_factors(atoms, &views, (hkl, offsets), error, threads, out))
-        })?
-    };
-    Ok((factors, replaced))
+    let mut factors = Fresh::<f64, _>::empty(py, [2 * hkl.len()])?;
+    let out = factors.as_slice_mut()?.as_chunks_mut::<2>().0;
+    let ((), replaced) = compute(py, || {
+        slices.with(|atoms| structure_factors(atoms, &views, (hkl, offsets), error, threads, out))
+    })?;
+    Ok((factors.done(), replaced))
 }
 
 /// `(two_theta, intensity, d_spacing, hkl, multiplicity, offsets, ions replaced by atoms)`; see

@@ -4,6 +4,7 @@ use crate::math::{
     IntMat3, Mat3, Vec3, cross, dot, floor_int, int_row_times, norm, row_times, to_float, triangular,
     unimodular_inverse,
 };
+use crate::scratch::holds;
 use crate::{lattice, math::INT_IDENTITY};
 
 /// Added to every cut-off, so that a distance that equals it on paper is found in floating point.
@@ -88,6 +89,8 @@ impl Default for SearchCell {
         }
     }
 }
+
+holds!(SearchCell: frac, wrapped, home, site);
 
 impl SearchCell {
     /// Reduce the cell and wrap the atoms of one crystal.

@@ -311,7 +311,7 @@ impl<'a, T: Real> EdgePlan<'a, T> {
             tasks.push((at, part, first));
             first += own.len();
         }
-        parallel::for_each_with(tasks, self.workers, Lists::default, |lists, (at, mut part, first)| {
+        parallel::for_each_with(tasks, self.workers, |lists: &mut Lists, (at, mut part, first)| {
             part.set_centres(counts[at], first);
             match &self.source {
                 Source::Found(search) => search.write(at, lists, &mut part),

@@ -9,6 +9,7 @@ use super::edges::{Edge, Sink};
 use super::lanes::{self, LANES, NO_KEY};
 use crate::math::{Mat3, Real, Vec3, dot, row_times};
 use crate::order::{REACH, Sorter, cut_nearest, sort_ties};
+use crate::scratch::holds;
 
 /// Marks a hit that is read from its other end.
 const BACKWARDS: u32 = 1 << 31;
@@ -65,6 +66,8 @@ pub struct Lists {
     ready: Vec<u32>,
     sorter: Sorter,
 }
+
+holds!(Lists: fractional, vectors, keys, pairs, sources, counts, starts, rows, open, codes, places, order, ready);
 
 impl Lists {
     /// Compute the vectors of hits and deal them out to the lists, which are then sorted by bins of distance.

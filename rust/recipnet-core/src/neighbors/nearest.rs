@@ -13,6 +13,7 @@ use crate::batch::BatchView;
 use crate::error::{ArgumentError, Result, check_tolerance};
 use crate::math::Real;
 use crate::parallel;
+use crate::scratch::holds;
 
 /// Which edges a k-nearest list holds, with NN(i) the neighbours of i.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,40 +152,45 @@ fn directed<T: Real>(
     let estimate = |b: usize| 2.0 * (options.k as f64) * batch.atoms(b).len() as f64;
     let plan = Plan::new(batch, threads, start, estimate)?;
     let large = plan.search_large(None, None)?;
-    let scratch = || (SearchCell::default(), Search::new(options));
-    let parts = parallel::try_map_with(plan.stretches.len(), plan.workers, scratch, |(cell, search), at| {
-        let mut part = Growing::<T>::with_capacity((1.15 * expected / plan.stretches.len() as f64) as usize);
-        match &plan.stretches[at] {
-            Stretch::Small(crystals) => {
-                for b in crystals.clone() {
-                    load(cell, batch, b);
+    let parts = parallel::try_map_with(
+        plan.stretches.len(),
+        plan.workers,
+        |(cell, search): &mut (SearchCell, Search), at| {
+            (search.k, search.shell_tol) = (options.k, options.shell_tol);
+            let mut part = Growing::<T>::with_capacity((1.15 * expected / plan.stretches.len() as f64) as usize);
+            match &plan.stretches[at] {
+                Stretch::Small(crystals) => {
+                    for b in crystals.clone() {
+                        load(cell, batch, b);
+                        let before = part.len();
+                        search.small(cell, start(b), batch.atoms(b).start, &mut part);
+                        budget.take(part.len() - before)?;
+                    }
+                }
+                Stretch::Large { crystal, atoms } => {
                     let before = part.len();
-                    search.small(cell, start(b), batch.atoms(b).start, &mut part);
+                    for from in atoms.clone().step_by(TOGETHER) {
+                        let together = from..(from + TOGETHER).min(atoms.end);
+                        let first = batch.atoms(*crystal).start;
+                        search.large(
+                            plan.large(*crystal).0,
+                            &large[plan.large(*crystal).1],
+                            together,
+                            first,
+                            &mut part,
+                        );
+                    }
                     budget.take(part.len() - before)?;
                 }
             }
-            Stretch::Large { crystal, atoms } => {
-                let before = part.len();
-                for from in atoms.clone().step_by(TOGETHER) {
-                    let together = from..(from + TOGETHER).min(atoms.end);
-                    let first = batch.atoms(*crystal).start;
-                    search.large(
-                        plan.large(*crystal).0,
-                        &large[plan.large(*crystal).1],
-                        together,
-                        first,
-                        &mut part,
-                    );
-                }
-                budget.take(part.len() - before)?;
-            }
-        }
-        Ok(part)
-    })?;
+            Ok(part)
+        },
+    )?;
     let source = Source::Ready(parts);
     Ok(EdgePlan::new(source, batch.num_atoms(), batch.offsets(), plan.workers))
 }
 
+#[derive(Default)]
 struct Search {
     k: usize,
     shell_tol: f64,
@@ -197,20 +203,9 @@ struct Search {
     again: (Vec<Hit>, Lists),
 }
 
-impl Search {
-    fn new(options: &NearestOptions) -> Self {
-        Self {
-            k: options.k,
-            shell_tol: options.shell_tol,
-            small: SmallSearch::default(),
-            hits: vec![],
-            ends: vec![],
-            counts: vec![],
-            lists: Lists::default(),
-            again: (vec![], Lists::default()),
-        }
-    }
+holds!(Search: small, hits, ends, counts, lists, again);
 
+impl Search {
     /// All atoms of a small crystal: pairs are searched once; atoms that lack neighbours are searched again alone.
     fn small<T: Real>(&mut self, cell: &SearchCell, radius: f64, first: usize, out: &mut Growing<T>) {
         self.hits.clear();

@@ -94,8 +94,7 @@ pub fn plan_neighbors<'a, T: Real>(
         large,
         found: vec![],
     };
-    let scratch = <(SearchCell, SmallSearch)>::default;
-    search.found = parallel::try_map_with(search.plan.stretches.len(), workers, scratch, |scratch, at| {
+    search.found = parallel::try_map_with(search.plan.stretches.len(), workers, |scratch, at| {
         let mut found = search.room(at, estimate);
         search.find(at, (options, limit), &budget, scratch, &mut found)?;
         Ok(found)

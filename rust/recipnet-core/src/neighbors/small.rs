@@ -5,6 +5,7 @@ use multiversion::multiversion;
 use super::cell::{Hit, SHIFTER, SearchCell, set_bits, whole};
 use crate::lattice::lines;
 use crate::math::{Vec3, floor_int, row_times};
+use crate::scratch::holds;
 
 /// Translations that are looked at together, one bit for each.
 const BLOCK: usize = 64;
@@ -39,6 +40,8 @@ pub struct SmallSearch {
     /// Whether a distance lies between the bounds.
     doubtful: bool,
 }
+
+holds!(SmallSearch: x, y, z, atoms, translations, shifts, keys, unsorted, own, near);
 
 impl SmallSearch {
     /// Every undirected edge of a crystal once: with `i < j`, or with `i = j` and a positive shift.

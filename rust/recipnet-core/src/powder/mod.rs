@@ -196,8 +196,7 @@ fn lines_by(
     // At 180 degrees the Lorentz factor has no value.
     let sine_of = |angle: f64| (0.5 * angle).to_radians().sin();
     let range = sine_of(low - SLACK)..=sine_of((high + SLACK).min(180.0)).min(1.0 - 1e-14);
-    let scratch = <(Sorter, Workspace, [Vec<_>; 2], Vec<_>, Vec<_>)>::default;
-    let mut parts = parallel::try_map_with(plan.parts(), outside, scratch, |scratch, part| {
+    let mut parts = parallel::try_map_with(plan.parts(), outside, |scratch: &mut Scratch, part| {
         let (sorter, workspace, [factors, intensities], hkl, multiplicity) = scratch;
         let mut out = Lines {
             offsets: vec![0],
@@ -238,6 +237,9 @@ fn lines_by(
     }
     Ok(joined)
 }
+
+/// Sorter, sums, factors and intensities, indices, multiplicities.
+type Scratch = (Sorter, Workspace, [Vec<[f64; 2]>; 2], Vec<[i32; 3]>, Vec<i32>);
 
 impl Lines {
     /// Add the lines of one crystal; reflections with sin(theta) and intensity in the order of their d, falling.

@@ -90,7 +90,7 @@ impl<'a> Plan<'a> {
             }
         }
         let (stretches, workers) = stretches(lattices.len(), threads, |b| 300.0 + 2.0 * enumerated(b))?;
-        let parts = parallel::try_map_with(stretches.len(), workers, Vec::new, |whole, at| {
+        let parts = parallel::try_map_with(stretches.len(), workers, |whole: &mut Vec<Run>, at| {
             let mut part = Part {
                 crystals: stretches[at].clone(),
                 runs: Vec::new(),
@@ -213,8 +213,7 @@ impl<'a> Plan<'a> {
         parallel::for_each_with(
             tasks,
             self.workers,
-            Sorter::default,
-            |sorter, (part, (mut hkl, mut d_spacing))| {
+            |sorter: &mut Sorter, (part, (mut hkl, mut d_spacing))| {
                 for (b, runs, count) in part.runs() {
                     let hkl = hkl.split_off_mut(..count).unwrap_or_default();
                     let shape = Shape::new(&self.lattices[b], ball::radius(self.options.d_min), self.step(b));

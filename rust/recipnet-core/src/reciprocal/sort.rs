@@ -17,6 +17,7 @@ use crate::lattice::Lattice;
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::{Mat3, triangular};
 use crate::order::TIE_GAP;
+use crate::scratch::holds;
 
 /// Numbers that are made side by side.
 const LANES: usize = 8;
@@ -77,6 +78,8 @@ pub(crate) struct Sorter {
     windows: Vec<Range<usize>>,
     rows: Vec<(f64, [i32; 3])>,
 }
+
+holds!(Sorter: keys, buckets, ends, sorted, d, doubts, windows, rows);
 
 impl Sorter {
     /// Write the reflections of runs in order; returns their d.

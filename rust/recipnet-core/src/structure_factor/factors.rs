@@ -12,9 +12,11 @@ use super::shells::Shells;
 use crate::error::{ArgumentError, Error, Result};
 use crate::parallel;
 use crate::reciprocal::{OperationsList, check_operations};
+use crate::scratch::holds;
 
-/// Sums of a slab of lines that are held at a time.
-const SLAB: usize = 1 << 15;
+/// Sums of a slab of lines that are held at a time: by one thread as many as a cache of the second or third level has
+/// room for, since taking reflections slab by slab costs more than that cache; by several, enough slabs for all.
+const SLAB: [usize; 2] = [1 << 17, 1 << 15];
 /// Nanoseconds of a term, of a factor, of a crystal: they only decide how work is cut and whether threads are woken.
 const TERM: f64 = 0.2;
 const FACTOR: f64 = 3.0;
@@ -120,18 +122,13 @@ pub(super) fn factors_by(
                 .push((b, error));
         }
     };
-    parallel::for_each_with(
-        stretches,
-        workers,
-        Workspace::default,
-        |workspace, (crystals, mut out)| {
-            for b in crystals {
-                let (own, others) = out.split_at_mut(reflections(b).len());
-                out = others;
-                work(workspace, b, 1, own);
-            }
-        },
-    )?;
+    parallel::for_each_with(stretches, workers, |workspace: &mut Workspace, (crystals, mut out)| {
+        for b in crystals {
+            let (own, others) = out.split_at_mut(reflections(b).len());
+            out = others;
+            work(workspace, b, 1, own);
+        }
+    })?;
     for (b, own) in large {
         work(&mut Workspace::default(), b, workers, own);
     }
@@ -169,6 +166,8 @@ pub(crate) struct Workspace {
     orbits: Orbits,
     of_orbits: Vec<Complex>,
 }
+
+holds!(Workspace: grouped, rows, shells, scratch, sums, images, orbits, of_orbits);
 
 impl Workspace {
     /// Structure factors of crystal b, by what it obeys; `first` is the number of its first reflection, for messages.
@@ -264,7 +263,7 @@ impl Workspace {
         }
         self.rows.set(hkl, &atoms.lattices[b], largest);
         let kinds = self.grouped.kinds.len().clamp(1, KINDS);
-        let slabs = self.rows.slabs((SLAB / kinds).max(512));
+        let slabs = self.rows.slabs((SLAB[usize::from(workers > 1)] / kinds).max(512));
         if slabs.len() <= 1 {
             let job = Job {
                 atoms,

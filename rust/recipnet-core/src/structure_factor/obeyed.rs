@@ -11,6 +11,7 @@ use crate::elementary::ROUND;
 use crate::lattice::Lattice;
 use crate::math::{Mat3, Vec3, dot, norm, row_times, wrap};
 use crate::reciprocal::{OperationsView, generators};
+use crate::scratch::holds;
 
 /// Largest distance between an atom and an image that are the same, in fractional coordinates: rounding. It moves a
 /// phase of an index of 64 by less than 1e-12.
@@ -222,6 +223,8 @@ pub(super) struct Images {
     /// For how many atoms each one stands.
     stands_for: Vec<f64>,
 }
+
+holds!(Images: slots, found, stands_for);
 
 impl Images {
     /// False where atoms are displaced by tensors, which are not compared, or are too many at one place.

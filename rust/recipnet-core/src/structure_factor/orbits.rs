@@ -11,6 +11,7 @@ use super::obeyed::{Operation, Symmetry};
 use super::separable::Complex;
 use crate::lattice::Lattice;
 use crate::machine::{Kernel, Machine, dispatch};
+use crate::scratch::holds;
 
 /// Reflections that are numbered side by side.
 const LANES: usize = 16;
@@ -49,6 +50,8 @@ struct Largest {
     number: i32,
     place: u32,
 }
+
+holds!(Orbits: unique, sources, turns, table, largest);
 
 impl Orbits {
     /// Find the orbits of reflections, all of them within `1/d <= radius`; with `friedel` those of mates are one. False if

@@ -10,6 +10,7 @@ use crate::lattice::Lattice;
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::triangular;
 use crate::reciprocal;
+use crate::scratch::holds;
 
 /// Reflections of a line are summed side by side in groups of this many.
 pub const LANES: usize = 8;
@@ -97,6 +98,8 @@ fn positive(h: [i32; 3]) -> ([i32; 3], i32) {
 fn place(zero: i32, l: i32, sign: i32) -> Place {
     Place((zero + l) as u32 | (sign as u32 & MATE))
 }
+
+holds!(Rows: lines, places, bins, spans);
 
 impl Rows {
     /// Sort reflections, all of them within `1/d <= 2 stol`, into lines along the longest axis.

@@ -8,6 +8,7 @@ use crate::error::{ArgumentError, Error, Result};
 use crate::form_factor::{self, Factor, Missing, Radiation};
 use crate::lattice::Lattice;
 use crate::math::{Vec3, norm};
+use crate::scratch::holds;
 
 /// A kind of atom: `f(s) + f' + i f''`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,6 +100,8 @@ pub(super) struct Grouped {
     pub amplitudes: Vec<f64>,
     order: Vec<(u32, u64, u32)>,
 }
+
+holds!(Grouped: kinds, ranges, frac, amplitudes, order);
 
 impl Grouped {
     /// Sort the atoms of crystal `b`; `stands_for` says for how many atoms each one stands, and 0 leaves it out.
@@ -226,6 +229,19 @@ pub fn resolve(
             neutral[usize::from(number)] = kind as u32;
         }
         out.kinds.push(kind as u32);
+    }
+    // By element, whatever stands first in the batch: sums of a crystal are rounded as if it were alone.
+    let mut order: Vec<usize> = (0..known.len()).collect();
+    order.sort_unstable_by_key(|&kind| known[kind]);
+    if !order.is_sorted() {
+        let mut rank = vec![0; known.len()];
+        for (&kind, place) in order.iter().zip(0..) {
+            rank[kind] = place;
+        }
+        for kind in &mut out.kinds {
+            *kind = rank[*kind as usize];
+        }
+        out.species = order.into_iter().map(|kind| out.species[kind]).collect();
     }
     Ok(out)
 }

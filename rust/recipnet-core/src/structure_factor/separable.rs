@@ -11,6 +11,7 @@ use super::rows::{LANES, Row, axes};
 use crate::elementary::{ROUND, cis};
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::Vec3;
+use crate::scratch::holds;
 
 /// Atoms of a chunk, lines of a block, atoms whose powers are held in registers.
 const CHUNK: usize = 64;
@@ -30,6 +31,8 @@ struct Powers {
     re: Vec<Lanes>,
     im: Vec<Lanes>,
 }
+
+holds!(Powers: re, im);
 
 impl Powers {
     /// The first index of each eight comes from sine and cosine of reduced turns, the others by multiplication, so
@@ -112,6 +115,8 @@ pub struct Scratch {
     z_re: Vec<Lanes>,
     z_im: Vec<Lanes>,
 }
+
+holds!(Scratch: powers, p_re, p_im, z_re, z_im);
 
 /// Sums over the atoms of each kind, for consecutive lines: kind k's slots are `out[k size..(k + 1) size]`, where
 /// they lie as [`Row`] says. `kinds` are consecutive ranges of atoms.

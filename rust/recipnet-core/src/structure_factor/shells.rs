@@ -5,6 +5,7 @@ use super::scatterers::{Displacement, Grouped, Scatterers};
 use crate::elementary::exp;
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::{Mat3, triangular};
+use crate::scratch::holds;
 
 /// Values of s^2 that differ by less than this relative to the one before are one shell: rounding, not physics.
 const SAME_SHELL: f64 = 1e-14;
@@ -25,6 +26,8 @@ pub(super) struct Shells {
     /// Where a species' values begin; by species of the batch.
     begin: Vec<u32>,
 }
+
+holds!(Shells: square, all, of, values, begin);
 
 impl Shells {
     /// Runs of equal s^2; with `each`, a shell for each reflection.
