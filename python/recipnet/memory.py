@@ -16,7 +16,8 @@ def empty_cache() -> None:
 
     Results above 256 KiB (neighbour lists, reflections, structure factors, sums of `recipnet.ops` on the CPU) write to
     memory of earlier ones that are gone; at most 256 MiB of it is kept, and none that lay unused for ten seconds when
-    the next result goes. Results that are in use are not touched.
+    the next result goes. Memory that is needed on the way (grids of large cells) is kept in the same manner, another
+    256 MiB at most. Results that are in use are not touched.
 
     Examples
     --------

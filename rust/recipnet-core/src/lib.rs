@@ -50,7 +50,7 @@ pub mod poscar;
 pub mod powder;
 pub mod reciprocal;
 mod scalar;
-mod scratch;
+pub mod scratch;
 pub mod structure;
 pub mod structure_factor;
 pub mod symmetry;

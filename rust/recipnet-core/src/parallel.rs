@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use crate::error::{ArgumentError, Error, Result};
-use crate::scratch::{self, Scratch};
+use crate::scratch::{Lent, Scratch};
 
 /// Environment variable that sets the size of the pool.
 pub const NUM_THREADS_VARIABLE: &str = "RECIPNET_NUM_THREADS";
@@ -163,27 +163,28 @@ where
     let team = TEAM.get().filter(|_| workers > 1 && !is_forked());
     let pool = if workers > 1 && team.is_none() { pool()? } else { None };
     if team.is_none() && pool.is_none() {
-        return scratch::with(|own| (0..count).map(|index| f(own, index)).collect());
+        let mut own = Lent::default();
+        return (0..count).map(|index| f(&mut own, index)).collect();
     }
     let next = AtomicUsize::new(0);
     let slots: Mutex<Vec<Option<Result<R>>>> = Mutex::new((0..count).map(|_| None).collect());
     let panic = Mutex::new(None);
     let work = || {
-        let share = |own: &mut S| {
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let mut own = Lent::default();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= count {
                     break;
                 }
-                let value = f(own, index);
+                let value = f(&mut own, index);
                 if value.is_err() {
                     // Lower indices are already taken by some thread and will be finished.
                     next.store(count, Ordering::Relaxed);
                 }
                 slots.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[index] = Some(value);
             }
-        };
-        let result = catch_unwind(AssertUnwindSafe(|| scratch::with(share)));
+        }));
         if let Err(payload) = result {
             next.store(count, Ordering::Relaxed);
             *panic.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(payload);

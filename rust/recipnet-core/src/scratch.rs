@@ -1,41 +1,124 @@
-//! Memory that a thread keeps between calls: of a call for one small crystal, taking it and giving it back is a third.
+//! Memory that is used again: of a call for one small crystal, taking it and giving it back would be a quarter of the
+//! time, of a Fourier transform of a large cell the system's clearing of its pages half.
+//!
+//! What is small stays with its thread. What is large is there for every thread, at most 256 MiB of it, and none that lay
+//! unused for ten seconds when something else is kept.
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
 
-/// Bytes of one kind that a thread keeps, at most.
-const MOST: usize = 1 << 20;
-
-thread_local! {
-    static KEPT: RefCell<Vec<(TypeId, Box<dyn Any>)>> = const { RefCell::new(Vec::new()) };
-}
+/// Bytes of one kind that stay with a thread.
+const SMALL: usize = 1 << 20;
+/// Bytes of what is large in all, and how long it may lie.
+const MOST: usize = 256 << 20;
+const AGE: Duration = Duration::from_secs(10);
 
 /// What a computation writes before it reads.
-pub trait Scratch: Default + 'static {
+pub(crate) trait Scratch: Default + Send + 'static {
     /// About how many bytes it holds.
     fn held(&self) -> usize;
 }
 
-/// Lend `f` the thread's scratch of this kind, as whoever had it last left it.
-pub fn with<S: Scratch, R>(f: impl FnOnce(&mut S) -> R) -> R {
-    let kind = TypeId::of::<S>();
-    let kept = KEPT.try_with(|kept| {
-        let mut kept = kept.borrow_mut();
-        let place = kept.iter().position(|(own, _)| *own == kind)?;
-        Some(kept.swap_remove(place).1)
-    });
-    let mut scratch: Box<S> = (kept.ok().flatten())
-        .and_then(|any| any.downcast().ok())
-        .unwrap_or_default();
-    let result = f(&mut scratch);
-    if (1..=MOST).contains(&scratch.held()) {
-        // Where the thread is about to end there is no place for it.
-        let _ = KEPT.try_with(|kept| kept.borrow_mut().push((kind, scratch)));
-    }
-    result
+struct Large {
+    since: Instant,
+    bytes: usize,
+    item: Box<dyn Any + Send>,
 }
 
-impl<T: 'static> Scratch for Vec<T> {
+thread_local! {
+    static OWN: RefCell<Vec<(TypeId, Box<dyn Any>)>> = const { RefCell::new(Vec::new()) };
+}
+/// Who came last is last.
+static LARGE: Mutex<Vec<Large>> = Mutex::new(Vec::new());
+
+/// None while another thread is there, which after a fork may be for ever.
+fn large() -> Option<MutexGuard<'static, Vec<Large>>> {
+    match LARGE.try_lock() {
+        Ok(kept) => Some(kept),
+        Err(TryLockError::Poisoned(kept)) => Some(kept.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+/// Bytes of what is large and lies unused.
+#[must_use]
+pub fn kept_bytes() -> usize {
+    large().map_or(0, |kept| kept.iter().map(|one| one.bytes).sum())
+}
+
+/// Free what is large and lies unused.
+pub fn empty() {
+    if let Some(mut kept) = large() {
+        kept.clear();
+    }
+}
+
+/// Scratch that is given back when it is dropped, but for a panic.
+#[derive(Debug)]
+pub(crate) struct Lent<S: Scratch>(S);
+
+impl<S: Scratch> Default for Lent<S> {
+    /// As whoever had it last left it, or new.
+    fn default() -> Self {
+        let kind = TypeId::of::<S>();
+        let own = OWN.try_with(|own| {
+            let mut own = own.borrow_mut();
+            let place = own.iter().position(|(other, _)| *other == kind)?;
+            own.swap_remove(place).1.downcast::<S>().ok()
+        });
+        let found = own.ok().flatten().or_else(|| {
+            let mut kept = large()?;
+            let place = kept.iter().rposition(|one| one.item.is::<S>())?;
+            kept.remove(place).item.downcast().ok()
+        });
+        Self(found.map_or_else(S::default, |found| *found))
+    }
+}
+
+impl<S: Scratch> Drop for Lent<S> {
+    fn drop(&mut self) {
+        let bytes = self.0.held();
+        let scratch = std::mem::take(&mut self.0);
+        if bytes == 0 || bytes > MOST || std::thread::panicking() {
+            return;
+        }
+        if bytes <= SMALL {
+            // Where the thread is about to end there is no place for it.
+            let _ = OWN.try_with(|own| own.borrow_mut().push((TypeId::of::<S>(), Box::new(scratch))));
+        } else if let Some(mut kept) = large() {
+            let now = Instant::now();
+            kept.retain(|one| now - one.since < AGE);
+            kept.push(Large {
+                since: now,
+                bytes,
+                item: Box::new(scratch),
+            });
+            let mut total: usize = kept.iter().map(|one| one.bytes).sum();
+            while total > MOST {
+                total -= kept.remove(0).bytes;
+            }
+        }
+    }
+}
+
+impl<S: Scratch> Deref for Lent<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.0
+    }
+}
+
+impl<S: Scratch> DerefMut for Lent<S> {
+    fn deref_mut(&mut self) -> &mut S {
+        &mut self.0
+    }
+}
+
+impl<T: Send + 'static> Scratch for Vec<T> {
     fn held(&self) -> usize {
         self.capacity() * size_of::<T>()
     }
@@ -90,28 +173,45 @@ mod tests {
     }
     holds!(Own: bytes);
 
+    /// What was there, and what is there afterwards.
+    fn capacity(wanted: usize) -> usize {
+        let mut own = Lent::<Own>::default();
+        let before = own.bytes.capacity();
+        own.bytes.reserve_exact(wanted);
+        // While it is lent, whoever asks gets another one.
+        assert_eq!(Lent::<Own>::default().bytes.capacity(), 0);
+        before
+    }
+
     #[test]
-    fn what_is_small_is_kept() {
-        let capacity = |wanted: usize| {
-            with(|own: &mut Own| {
-                let before = own.bytes.capacity();
-                own.bytes.reserve_exact(wanted);
-                // Inside, the scratch is away: whoever asks gets another one.
-                assert_eq!(with(|inner: &mut Own| inner.bytes.capacity()), 0);
-                before
-            })
-        };
+    fn what_is_gone_is_used_again() {
         assert_eq!(capacity(100), 0);
-        assert_eq!(capacity(2 * MOST), 100);
+        assert_eq!(capacity(2 * SMALL), 100);
+        // What is large is there for other threads.
+        assert!(kept_bytes() >= 2 * SMALL);
+        let other = std::thread::spawn(|| capacity(0)).join().unwrap();
+        assert_eq!(other, 2 * SMALL);
+        // Another kind is another one.
+        assert_eq!(Lent::<Vec<Own>>::default().capacity(), 0);
+        // Too large to be kept.
+        assert_eq!(capacity(MOST + 1), 2 * SMALL);
         assert_eq!(capacity(10), 0);
-        // Of another kind, or on another thread, is another one.
-        assert_eq!(with(|other: &mut Vec<u8>| other.capacity()), 0);
-        std::thread::spawn(|| assert_eq!(with(|own: &mut Own| own.bytes.capacity()), 0))
-            .join()
-            .unwrap();
+        let other = std::thread::spawn(|| capacity(0)).join().unwrap();
+        assert_eq!(other, 0);
         // A panic takes it along.
-        let failed = std::panic::catch_unwind(|| with(|_: &mut Own| panic!("as it should")));
+        let failed = std::panic::catch_unwind(|| {
+            let own = Lent::<Own>::default();
+            assert_eq!(own.bytes.capacity(), 0, "as it should");
+        });
         assert!(failed.is_err());
-        assert_eq!(capacity(10), 0);
+        assert_eq!(capacity(2 * SMALL), 0);
+        // Only so much in all.
+        let many: Vec<_> = (0..5).map(|_| Lent::<Own>::default()).collect();
+        for mut own in many {
+            own.bytes.reserve_exact(MOST / 4);
+        }
+        assert!(kept_bytes() <= MOST);
+        empty();
+        assert_eq!(capacity(0), 0);
     }
 }

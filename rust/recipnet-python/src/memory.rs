@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
+use recipnet_core::scratch;
 
 use crate::arrays::Fresh;
 
@@ -186,12 +187,13 @@ pub fn empty_bytes(py: Python<'_>, size: usize) -> PyResult<Bound<'_, PyArray1<u
 /// Bytes that are kept and not used.
 #[pyfunction]
 pub fn kept_bytes() -> usize {
-    pool().map_or(0, |pool| pool.size)
+    scratch::kept_bytes() + pool().map_or(0, |pool| pool.size)
 }
 
 /// Give back what is kept and not used.
 #[pyfunction]
 pub fn empty_cache() {
+    scratch::empty();
     if let Some(mut pool) = pool() {
         pool.blocks.clear();
         pool.size = 0;

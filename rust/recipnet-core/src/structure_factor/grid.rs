@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::Vec3;
 use crate::parallel;
+use crate::scratch::{Lent, holds};
 
 /// Grid points for each index along an axis, at least.
 const OVERSAMPLING: f64 = 2.0;
@@ -37,6 +38,21 @@ pub struct Grid {
     width: usize,
     beta: [f64; 3],
 }
+
+/// Values of the kernel at the points of an atom, along each axis.
+type Weights = [[f64; WIDEST]; 3];
+
+/// What is made for one kind of atoms, and written again for the next.
+#[derive(Default)]
+struct Memory {
+    places: Vec<[usize; 3]>,
+    kernels: Vec<Weights>,
+    grid: Vec<f64>,
+    planes: Vec<Complex<f64>>,
+    transformed: Vec<Complex<f64>>,
+}
+
+holds!(Memory: places, kernels, grid, planes, transformed);
 
 /// Smallest even product of 2, 3 and 5 that is not below `least`.
 fn smooth(least: usize) -> usize {
@@ -90,8 +106,16 @@ impl Grid {
         workers: usize,
         out: &mut [[f64; 2]],
     ) -> Result<()> {
-        let spread = self.spread(frac, amplitudes, workers)?;
-        let transformed = self.transform(spread, workers)?;
+        let mut memory = Lent::<Memory>::default();
+        let Memory {
+            places,
+            kernels,
+            grid,
+            planes,
+            transformed,
+        } = &mut *memory;
+        self.spread((frac, amplitudes), (places, kernels, grid), workers)?;
+        self.transform(grid, (planes, transformed), workers)?;
         let correction = [0, 1, 2].map(|axis| self.correction(axis));
         let [r0, r1, _] = self.reach;
         let (columns, rows) = (2 * r0 + 1, 2 * r1 + 1);
@@ -131,11 +155,16 @@ impl Grid {
     }
 
     /// Atoms on the grid; rows along the last axis are padded.
-    fn spread(&self, frac: &[Vec3], amplitudes: &[f64], workers: usize) -> Result<Vec<f64>> {
+    fn spread(
+        &self,
+        (frac, amplitudes): (&[Vec3], &[f64]),
+        (places, kernels, grid): (&mut Vec<[usize; 3]>, &mut Vec<Weights>, &mut Vec<f64>),
+        workers: usize,
+    ) -> Result<()> {
         let [n0, n1, n2] = self.size;
         let stride = n2 + WIDEST;
-        let mut places: Vec<[usize; 3]> = vec![[0; 3]; frac.len()];
-        let mut kernels = vec![[[0.0; WIDEST]; 3]; frac.len()];
+        places.resize(frac.len(), [0; 3]);
+        kernels.resize(frac.len(), [[0.0; WIDEST]; 3]);
         let chunks: Vec<_> = frac
             .chunks(1024)
             .zip(amplitudes.chunks(1024))
@@ -150,7 +179,8 @@ impl Grid {
                 weights: kernels,
             });
         })?;
-        let mut grid = vec![0.0; n0 * n1 * stride];
+        grid.clear();
+        grid.resize(n0 * n1 * stride, 0.0);
         let slabs: Vec<_> = grid.chunks_mut(PLANES * n1 * stride).enumerate().collect();
         // Atoms by their first plane; each slab takes those that reach into it, in the same order.
         let mut order: Vec<u32> = (0..frac.len() as u32).collect();
@@ -160,16 +190,20 @@ impl Grid {
                 grid: self,
                 first: slab * PLANES,
                 order: &order,
-                places: &places,
-                kernels: &kernels,
+                places,
+                kernels,
                 values,
             });
-        })?;
-        Ok(grid)
+        })
     }
 
     /// The transform with `exp(-2 pi i)` at `[h2][h1][h0]` for h2 from 0 and the others from -reach.
-    fn transform(&self, mut grid: Vec<f64>, workers: usize) -> Result<Vec<Complex<f64>>> {
+    fn transform(
+        &self,
+        grid: &mut [f64],
+        (planes, out): (&mut Vec<Complex<f64>>, &mut Vec<Complex<f64>>),
+        workers: usize,
+    ) -> Result<()> {
         let [n0, n1, n2] = self.size;
         let [r0, r1, r2] = self.reach;
         let stride = n2 + WIDEST;
@@ -180,7 +214,7 @@ impl Grid {
         let kept = |reach: usize, n: usize| (0..=2 * reach).map(move |i| (i + n - reach) % n);
         let (rows, columns) = (2 * r1 + 1, r2 + 1);
         // Plane by plane: [h2][h1] of each.
-        let mut planes = vec![zero; n0 * columns * rows];
+        planes.resize(n0 * columns * rows, zero);
         let tasks: Vec<_> = grid
             .chunks_mut(n1 * stride)
             .zip(planes.chunks_mut(columns * rows))
@@ -208,7 +242,7 @@ impl Grid {
             }
         })?;
         let lines = columns * rows;
-        let mut out = vec![zero; lines * (2 * r0 + 1)];
+        out.resize(lines * (2 * r0 + 1), zero);
         let tasks: Vec<_> = out.chunks_mut(rows * (2 * r0 + 1)).enumerate().collect();
         parallel::for_each(tasks, workers, |(k, out)| {
             let mut turned = vec![zero; rows * n0];
@@ -223,8 +257,7 @@ impl Grid {
                     *to = line[from];
                 }
             }
-        })?;
-        Ok(out)
+        })
     }
 }
 
@@ -234,7 +267,7 @@ struct Kernels<'a> {
     frac: &'a [Vec3],
     amplitudes: &'a [f64],
     places: &'a mut [[usize; 3]],
-    weights: &'a mut [[[f64; WIDEST]; 3]],
+    weights: &'a mut [Weights],
 }
 
 impl Kernel for Kernels<'_> {
