@@ -2,9 +2,9 @@
 
     python benches/python/stages.py [--seconds 3] [--only TASK ...]
 
-Needs Linux with perf, addr2line and cargo. The extension is built once more with line tables (in target/stages), and put
-into a copy of the package. A sample counts for the file of the innermost function of the crate that is no helper; what
-lies outside the crate counts for its library. One thread, the crystals of the other scripts.
+Needs Linux with perf, addr2line, readelf and cargo. The extension is built once more with line tables (in
+target/stages), and put into a copy of the package. A sample counts for the file of the innermost function of the crate
+that is no helper; what lies outside the crate counts for its library. One thread, the crystals of the other scripts.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import recipnet as rn
 from _crystals import sheared, silicon, small, source, texts
 from _record import table, versions, write
+
+import recipnet as rn
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Files that others call for single numbers.
@@ -38,9 +39,9 @@ def tasks() -> dict[str, Callable[[], Task]]:
     def batch() -> rn.CrystalBatch:
         return small(source(), 500)
 
-    def factors(crystals: rn.CrystalBatch, d_min: float) -> Task:
+    def factors(crystals: rn.CrystalBatch, d_min: float, dtype: str = "float64") -> Task:
         found = rn.reflections(crystals, d_min)
-        return lambda: rn.structure_factors(crystals, found, threads=1)
+        return lambda: rn.structure_factors(crystals, found, threads=1, dtype=dtype)
 
     def neighbors(crystals: rn.CrystalBatch, cutoff: float) -> Task:
         return lambda: rn.neighbors(crystals, cutoff, threads=1)
@@ -68,7 +69,7 @@ def tasks() -> dict[str, Callable[[], Task]]:
         "reflections, 0.5 angstrom, unique": lambda: unique(0.5),
         "F(hkl), 0.8 angstrom": lambda: factors(batch(), 0.8),
         "F(hkl), 0.5 angstrom": lambda: factors(batch(), 0.5),
-        "F(hkl), 10648 silicon atoms": lambda: factors(silicon(), 1.1),
+        "F(hkl), 10648 silicon atoms": lambda: factors(silicon(), 2.0, "float32"),
         "powder lines": lambda: again(rn.powder_pattern, batch()),
         "CIF text to graph": lambda: graphs(texts(source(), batch())),
     }
