@@ -179,8 +179,8 @@ impl Grid {
                 weights: kernels,
             });
         })?;
-        grid.clear();
         grid.resize(n0 * n1 * stride, 0.0);
+        grid.fill(0.0);
         let slabs: Vec<_> = grid.chunks_mut(PLANES * n1 * stride).enumerate().collect();
         // Atoms by their first plane; each slab takes those that reach into it, in the same order.
         let mut order: Vec<u32> = (0..frac.len() as u32).collect();
