@@ -105,7 +105,7 @@ struct Gaussians {
 }
 
 /// Of the rows of a table, those that were asked for.
-type Known<const N: usize> = [OnceLock<Cells>; N];
+type Known<const N: usize> = [OnceLock<Box<Cells>>; N];
 static XRAY: Known<{ xray_table::ROWS.len() }> = [const { OnceLock::new() }; xray_table::ROWS.len()];
 static ELECTRON: Known<{ electron_table::ROWS.len() }> = [const { OnceLock::new() }; electron_table::ROWS.len()];
 
@@ -148,7 +148,7 @@ impl Factor {
                 match rows.iter().position(|row| f64::from(row.1) == charge) {
                     Some(place) => {
                         let (_, _, a, b, c) = rows[place];
-                        let cells = XRAY[first + place].get_or_init(|| Cells::new(&Gaussians { a, b, c }));
+                        let cells = XRAY[first + place].get_or_init(|| Box::new(Cells::new(&Gaussians { a, b, c })));
                         Ok(Self(Shape::Falling(cells)))
                     }
                     None if rows.is_empty() => Err(Missing::Atom),
@@ -158,7 +158,7 @@ impl Factor {
             Radiation::Electron => match electron_table::ROWS.binary_search_by_key(&number, |row| row.0) {
                 Ok(place) => {
                     let (_, a, b) = electron_table::ROWS[place];
-                    let cells = ELECTRON[place].get_or_init(|| Cells::new(&Gaussians { a, b, c: 0.0 }));
+                    let cells = ELECTRON[place].get_or_init(|| Box::new(Cells::new(&Gaussians { a, b, c: 0.0 })));
                     Ok(Self(Shape::Falling(cells)))
                 }
                 Err(_) => Err(Missing::Atom),
