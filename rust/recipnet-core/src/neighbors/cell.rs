@@ -10,6 +10,9 @@ use crate::{lattice, math::INT_IDENTITY};
 /// Added to every cut-off, so that a distance that equals it on paper is found in floating point.
 pub const DISTANCE_SLACK: f64 = 1e-8;
 
+/// Zeros behind columns of atoms, so that loops can take so many at a time.
+pub(super) const PADDING: usize = 8;
+
 /// Another atom's image that is near enough; its centre is known from where the hit lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hit {
@@ -63,9 +66,10 @@ pub struct SearchCell {
     /// Half the summed lengths of the reduced vectors: every point has a lattice point this near.
     covering: f64,
     pub(super) frac: Vec<Vec3>,
-    /// Fractional coordinates in the reduced cell, in [0, 1), by axis.
+    /// Fractional coordinates in the reduced cell, in [0, 1), by axis; then [`PADDING`].
     pub(super) wrapped: [Vec<f64>; 3],
-    /// Given-cell shift that carries each atom from where it was given to where it was wrapped, by axis.
+    /// Given-cell shift that carries each atom from where it was given to where it was wrapped, by axis; then
+    /// [`PADDING`].
     pub(super) home: [Vec<f64>; 3],
     /// Empty where no two rows share a site.
     site: Vec<i32>,
@@ -129,6 +133,9 @@ impl SearchCell {
                 self.wrapped[c].push(reduced[c]);
                 self.home[c].push(home[c] as f64);
             }
+        }
+        for column in self.wrapped.iter_mut().chain(&mut self.home) {
+            column.extend([0.0; PADDING]);
         }
     }
 

@@ -76,22 +76,21 @@ pub struct Edge<T> {
 
 /// Takes the edges of one atom after the other.
 pub trait Sink<T> {
-    /// Write edges.
-    fn write(&mut self, edges: impl ExactSizeIterator<Item = Edge<T>>);
+    /// Write this many edges.
+    fn write(&mut self, count: usize, edge: impl Fn(usize) -> Edge<T>);
 }
 
 impl<T> Rows<'_, T> {
-    /// One pass, so that what an edge is made of is read once.
+    /// One pass, so that what an edge is made of is read once; by index, which compiles to half the instructions of
+    /// iterators over four columns.
     #[inline(always)]
-    fn set(self, edges: impl Iterator<Item = Edge<T>>) {
-        let columns = self
-            .neighbor
-            .iter_mut()
-            .zip(self.shift)
-            .zip(self.vector)
-            .zip(self.distance);
-        for (edge, (((neighbor, shift), vector), distance)) in edges.zip(columns) {
-            (*neighbor, *shift, *vector, *distance) = (edge.neighbor, edge.shift, edge.vector, edge.distance);
+    fn set(self, edge: impl Fn(usize) -> Edge<T>) {
+        let count = self.distance.len();
+        let (neighbor, shift) = (&mut self.neighbor[..count], &mut self.shift[..count]);
+        let (vector, distance) = (&mut self.vector[..count], self.distance);
+        for e in 0..count {
+            let edge = edge(e);
+            (neighbor[e], shift[e], vector[e], distance[e]) = (edge.neighbor, edge.shift, edge.vector, edge.distance);
         }
     }
 }
@@ -125,8 +124,8 @@ impl<T: Real> Growing<T> {
 
 impl<T: Real> Sink<T> for Growing<T> {
     #[inline(always)]
-    fn write(&mut self, edges: impl ExactSizeIterator<Item = Edge<T>>) {
-        let (begin, end) = (self.len(), self.len() + edges.len());
+    fn write(&mut self, count: usize, edge: impl Fn(usize) -> Edge<T>) {
+        let (begin, end) = (self.len(), self.len() + count);
         self.neighbor.resize(end, 0);
         self.shift.resize(end, [0; 3]);
         self.vector.resize(end, [T::default(); 3]);
@@ -137,7 +136,7 @@ impl<T: Real> Sink<T> for Growing<T> {
             vector: &mut self.vector[begin..],
             distance: &mut self.distance[begin..],
         };
-        rows.set(edges);
+        rows.set(edge);
     }
 }
 
@@ -167,14 +166,14 @@ impl<T: Real> Part<'_, T> {
 
 impl<T> Sink<T> for Part<'_, T> {
     #[inline(always)]
-    fn write(&mut self, edges: impl ExactSizeIterator<Item = Edge<T>>) {
+    fn write(&mut self, count: usize, edge: impl Fn(usize) -> Edge<T>) {
         let rows = Rows {
-            neighbor: split(&mut self.rows.neighbor, edges.len()),
-            shift: split(&mut self.rows.shift, edges.len()),
-            vector: split(&mut self.rows.vector, edges.len()),
-            distance: split(&mut self.rows.distance, edges.len()),
+            neighbor: split(&mut self.rows.neighbor, count),
+            shift: split(&mut self.rows.shift, count),
+            vector: split(&mut self.rows.vector, count),
+            distance: split(&mut self.rows.distance, count),
         };
-        rows.set(edges);
+        rows.set(edge);
     }
 }
 

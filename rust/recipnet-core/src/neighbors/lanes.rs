@@ -27,19 +27,26 @@ pub fn code(key: f64) -> u32 {
     key.to_bits() as u32 & ((1 << CODE_BITS) - 1)
 }
 
-/// Rows that are sorted or merged in registers.
-const FEW: usize = 8;
+/// Rows that are sorted or merged in registers; half as many may remain.
+const FEW: usize = 16;
+const HALF: usize = FEW / 2;
+/// Lists are filled up to a multiple of this many rows.
+pub const STEP: usize = HALF;
 
 /// Sort each lane, then tell for each whether two keys that follow each other lie from `least` to `most` bins apart.
 ///
-/// `rows` are a multiple of eight. The network is the bitonic one in the form that compares in one direction only
+/// `rows` are a multiple of [`STEP`]. The network is the bitonic one in the form that compares in one direction only
 /// (Knuth vol. 3, 5.3.4, exercise 57): blocks of p sorted rows are merged by comparing row i with row 2p - 1 - i, then
 /// rows p / 2, p / 4, ... apart. Rows behind the end would hold what is above every key, so they need not be there.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
 pub fn sort(rows: &mut [[f64; LANES]], least: u64, most: u64) -> [bool; LANES] {
     let length = rows.len();
-    for few in rows.as_chunks_mut().0 {
+    let (few, rest) = rows.as_chunks_mut();
+    for few in few {
         sort_few(few);
+    }
+    if let Some(rest) = rest.first_chunk_mut() {
+        sort_half(rest);
     }
     let mut p = FEW;
     while p < length {
@@ -64,20 +71,42 @@ pub fn sort(rows: &mut [[f64; LANES]], least: u64, most: u64) -> [bool; LANES] {
             }
             k /= 2;
         }
-        for few in rows.as_chunks_mut().0 {
+        let (few, rest) = rows.as_chunks_mut();
+        for few in few {
             merge_few(few);
+        }
+        if let Some(rest) = rest.first_chunk_mut() {
+            merge_half(rest);
         }
         p *= 2;
     }
     let mut found = [0; LANES];
-    for (low, high) in rows.iter().zip(rows.iter().skip(1)) {
-        for lane in 0..LANES {
-            let apart = (high[lane].to_bits() >> CODE_BITS) - (low[lane].to_bits() >> CODE_BITS);
-            let close = apart.wrapping_sub(least) <= most - least && high[lane] < NO_KEY;
-            found[lane] |= u64::from(close);
-        }
+    let mut before = [NO_KEY; LANES];
+    for rows in rows.as_chunks().0 {
+        any_close(&before, rows, least, most - least, &mut found);
+        before = rows[STEP - 1];
     }
     found.map(|found| found != 0)
+}
+
+/// Mark lanes in which a key follows another, the first one `before`, by `least` bins to `room` more than that.
+#[inline(always)]
+fn any_close(before: &[f64; LANES], rows: &[[f64; LANES]; STEP], least: u64, room: u64, found: &mut [u64; LANES]) {
+    let [a, b, c, d, e, f, g, h] = rows;
+    for lane in 0..LANES {
+        let close = |low: f64, high: f64| {
+            let apart = (high.to_bits() >> CODE_BITS).wrapping_sub(low.to_bits() >> CODE_BITS);
+            u64::from((apart.wrapping_sub(least) <= room) & (high < NO_KEY))
+        };
+        found[lane] |= close(before[lane], a[lane])
+            | close(a[lane], b[lane])
+            | close(b[lane], c[lane])
+            | close(c[lane], d[lane])
+            | close(d[lane], e[lane])
+            | close(e[lane], f[lane])
+            | close(f[lane], g[lane])
+            | close(g[lane], h[lane]);
+    }
 }
 
 #[inline(always)]
@@ -91,50 +120,75 @@ fn exchange(low: &mut [f64; LANES], high: &mut [f64; LANES]) {
     }
 }
 
-/// Compare and exchange, one after the other; written out, so that all stays in registers.
+/// Compare and exchange rows, one pair after the other; written out, so that all stays in registers.
 macro_rules! network {
-    ($keys:ident: $(($low:literal, $high:literal)),*) => {
-        $(
-            let (a, b) = ($keys[$low], $keys[$high]);
-            $keys[$low] = if a < b { a } else { b };
-            $keys[$high] = if a < b { b } else { a };
-        )*
+    ($rows:ident, $keys:ident: $($row:ident $at:literal)*; $($low:literal $high:literal),*) => {
+        let [$($row),*] = $rows;
+        for lane in 0..LANES {
+            let mut $keys = [$($row[lane]),*];
+            $(
+                let (a, b) = ($keys[$low], $keys[$high]);
+                $keys[$low] = if a < b { a } else { b };
+                $keys[$high] = if a < b { b } else { a };
+            )*
+            $($row[lane] = $keys[$at];)*
+        }
     };
 }
 
-/// Sort eight rows: a network of 19 comparisons, which is the least (Knuth vol. 3, 5.3.4).
+/// Sort sixteen rows: a network of 60 comparisons, the fewest that are known (Knuth vol. 3, 5.3.4).
 #[inline(always)]
 fn sort_few(rows: &mut [[f64; LANES]; FEW]) {
-    each_lane(rows, |keys| {
-        network!(keys:
-            (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7), (0, 1), (2, 3), (4, 5), (6, 7),
-            (2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6)
-        );
-    });
+    network!(
+        rows, keys: r0 0 r1 1 r2 2 r3 3 r4 4 r5 5 r6 6 r7 7 r8 8 r9 9 r10 10 r11 11 r12 12 r13 13 r14 14 r15 15;
+        0 13, 1 12, 2 15, 3 14, 4 8, 5 6, 7 11, 9 10,
+        0 5, 1 7, 2 9, 3 4, 6 13, 8 14, 10 15, 11 12,
+        0 1, 2 3, 4 5, 6 8, 7 9, 10 11, 12 13, 14 15,
+        0 2, 1 3, 4 10, 5 11, 6 7, 8 9, 12 14, 13 15,
+        1 2, 3 12, 4 6, 5 7, 8 10, 9 11, 13 14,
+        1 4, 2 6, 5 8, 7 10, 9 13, 11 14,
+        2 4, 3 6, 9 12, 11 13,
+        3 5, 6 8, 7 9, 10 12,
+        3 4, 5 6, 7 8, 9 10, 11 12,
+        6 7, 8 9
+    );
 }
 
 /// The last steps of a merge.
 #[inline(always)]
 fn merge_few(rows: &mut [[f64; LANES]; FEW]) {
-    each_lane(rows, |keys| {
-        network!(keys:
-            (0, 4), (1, 5), (2, 6), (3, 7), (0, 2), (1, 3), (4, 6), (5, 7), (0, 1), (2, 3), (4, 5), (6, 7)
-        );
-    });
+    network!(
+        rows, keys: r0 0 r1 1 r2 2 r3 3 r4 4 r5 5 r6 6 r7 7 r8 8 r9 9 r10 10 r11 11 r12 12 r13 13 r14 14 r15 15;
+        0 8, 1 9, 2 10, 3 11, 4 12, 5 13, 6 14, 7 15,
+        0 4, 1 5, 2 6, 3 7, 8 12, 9 13, 10 14, 11 15,
+        0 2, 1 3, 4 6, 5 7, 8 10, 9 11, 12 14, 13 15,
+        0 1, 2 3, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15
+    );
 }
 
+/// Sort eight rows: a network of 19 comparisons, which is the least (Knuth vol. 3, 5.3.4).
 #[inline(always)]
-fn each_lane(rows: &mut [[f64; LANES]; FEW], steps: impl Fn(&mut [f64; FEW])) {
-    let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
-    for lane in 0..LANES {
-        let mut keys = [
-            r0[lane], r1[lane], r2[lane], r3[lane], r4[lane], r5[lane], r6[lane], r7[lane],
-        ];
-        steps(&mut keys);
-        [
-            r0[lane], r1[lane], r2[lane], r3[lane], r4[lane], r5[lane], r6[lane], r7[lane],
-        ] = keys;
-    }
+fn sort_half(rows: &mut [[f64; LANES]; HALF]) {
+    network!(
+        rows, keys: r0 0 r1 1 r2 2 r3 3 r4 4 r5 5 r6 6 r7 7;
+        0 2, 1 3, 4 6, 5 7,
+        0 4, 1 5, 2 6, 3 7,
+        0 1, 2 3, 4 5, 6 7,
+        2 4, 3 5,
+        1 4, 3 6,
+        1 2, 3 4, 5 6
+    );
+}
+
+/// The last steps of a merge of eight rows.
+#[inline(always)]
+fn merge_half(rows: &mut [[f64; LANES]; HALF]) {
+    network!(
+        rows, keys: r0 0 r1 1 r2 2 r3 3 r4 4 r5 5 r6 6 r7 7;
+        0 4, 1 5, 2 6, 3 7,
+        0 2, 1 3, 4 6, 5 7,
+        0 1, 2 3, 4 5, 6 7
+    );
 }
 
 #[cfg(test)]

@@ -76,26 +76,20 @@ impl Lists {
         let room = total.next_multiple_of(LANES);
         for column in &mut self.fractional {
             column.resize(room, 0.0);
+            column[total..].fill(0.0);
         }
         self.vectors.resize(room, [0.0; 4]);
         self.keys.resize(room, 0);
-        self.pairs.clear();
-        self.sources.clear();
-        for (at, from, end) in found.stretches() {
-            let centre = found.first + at;
-            let own = &found.hits[from..end];
-            self.pairs.extend(own.iter().map(|hit| [hit.j, centre as u32]));
-            if found.both {
-                self.sources
-                    .extend((from as u32..end as u32).rev().map(|hit| hit | BACKWARDS));
-            }
-            self.sources.extend(from as u32..end as u32);
+        self.pairs.resize(total, [0; 2]);
+        if found.both {
+            self.sources.resize(2 * total, 0);
+            self.meet::<true>(found, frac);
+        } else {
+            self.sources.clear();
+            self.sources.extend(0..total as u32);
+            self.meet::<false>(found, frac);
         }
-        let [x, y, z] = &mut self.fractional;
-        for column in [&mut *x, &mut *y, &mut *z] {
-            column[total..].fill(0.0);
-        }
-        subtract(found.hits, &self.pairs, frac, [x, y, z]);
+        let [x, y, z] = &self.fractional;
         let too_far = measure([x, y, z], &mut self.vectors, &mut self.keys, given);
         self.counts.clear();
         self.counts.extend_from_slice(found.counts);
@@ -110,38 +104,68 @@ impl Lists {
         }
     }
 
+    /// Fractional vectors of all hits, their atoms, and if they have codes at both ends what those stand for.
+    ///
+    /// One loop for all of it: how often it runs cannot be foretold, and to find out costs more than a turn.
+    fn meet<const BOTH: bool>(&mut self, found: &Found, frac: &[Vec3]) {
+        let [x, y, z] = &mut self.fractional;
+        for (at, from, end) in found.stretches() {
+            let centre = found.first + at;
+            let here = &frac[centre];
+            let hits = &found.hits[from..end];
+            let (x, y, z) = (&mut x[from..end], &mut y[from..end], &mut z[from..end]);
+            let (x, y, z) = (&mut x[..hits.len()], &mut y[..hits.len()], &mut z[..hits.len()]);
+            let pairs = &mut self.pairs[from..end][..hits.len()];
+            let sources = if BOTH {
+                &mut self.sources[2 * from..2 * end]
+            } else {
+                &mut [][..]
+            };
+            for (n, hit) in hits.iter().enumerate() {
+                [x[n], y[n], z[n]] = fractional(here, &frac[hit.j as usize], hit.shift);
+                pairs[n] = [hit.j, centre as u32];
+                if BOTH {
+                    sources[hits.len() + n] = (from + n) as u32;
+                    sources[hits.len() - 1 - n] = (from + n) as u32 | BACKWARDS;
+                }
+            }
+        }
+    }
+
     /// Deal out into lists side by side, and sort them.
     fn deal(&mut self, found: &Found) {
         self.places.clear();
         let mut total = 0;
         for eight in self.counts.chunks(LANES) {
             self.starts.push(total);
-            self.places.extend(eight.iter().map(|_| total));
-            total += eight.iter().copied().max().unwrap_or(0).next_multiple_of(8);
+            self.places
+                .extend((0..eight.len() as u32).map(|lane| total * LANES as u32 + lane));
+            total += eight
+                .iter()
+                .copied()
+                .max()
+                .unwrap_or(0)
+                .next_multiple_of(lanes::STEP as u32);
         }
         self.starts.push(total);
         self.rows.resize(total as usize, [NO_KEY; LANES]);
-        let (rows, places) = (self.rows.as_mut_slice(), self.places.as_mut_slice());
+        let (rows, places) = (self.rows.as_flattened_mut(), self.places.as_mut_slice());
         for (at, from, end) in found.stretches() {
             // Own hits fill the end of a list, those of the atoms before its beginning.
             let start = (self.starts[at / LANES] + self.counts[at]) as usize - (end - from);
-            let keys = &self.keys[from..end];
-            let lane = at % LANES;
+            let own = start * LANES + at % LANES;
+            let keys = self.keys[from..end].iter().enumerate();
             if !found.both {
-                for ((row, key), hit) in rows[start..start + keys.len()].iter_mut().zip(keys).zip(from as u64..) {
-                    row[lane] = f64::from_bits(key | hit);
+                for (n, key) in keys {
+                    rows[own + n * LANES] = f64::from_bits(key | (from + n) as u64);
                 }
                 continue;
             }
-            let own = rows[start..start + keys.len()].iter_mut().zip(keys);
-            for ((row, key), code) in own.zip((from + end) as u64..) {
-                row[lane] = f64::from_bits(key | code);
-            }
-            let codes = (2 * from as u64..).take(keys.len());
-            for ((hit, key), code) in found.hits[from..end].iter().zip(keys).rev().zip(codes) {
+            for ((n, key), hit) in keys.zip(&found.hits[from..end]) {
+                rows[own + n * LANES] = f64::from_bits(key | (from + end + n) as u64);
                 let place = &mut places[hit.j as usize];
-                rows[*place as usize][hit.j as usize % LANES] = f64::from_bits(key | code);
-                *place += 1;
+                rows[*place as usize] = f64::from_bits(key | (from + end - 1 - n) as u64);
+                *place += LANES as u32;
             }
         }
         self.open.clear();
@@ -249,12 +273,15 @@ impl Lists {
     ///
     /// Exact, without negative zeros, and without branches: after sorting, the two kinds alternate at random.
     pub fn write<T: Real>(&mut self, found: &Found, first: usize, out: &mut impl Sink<T>) {
+        const SIGNS: [f64; 2] = [1.0, -1.0];
         let total = found.hits.len();
         let (hits, pairs, vectors) = (&found.hits[..total], &self.pairs[..total], &self.vectors[..total]);
-        out.write(self.ready.iter().map(|&source| {
+        let ready = self.ready.as_slice();
+        out.write(ready.len(), |e| {
+            let source = ready[e];
             let (hit, back) = ((source & !BACKWARDS) as usize, source >> 31);
             let turn = |n: i32| (n ^ -(back as i32)).wrapping_add(back as i32);
-            let sign = 1.0 - 2.0 * f64::from(back);
+            let sign = SIGNS[back as usize];
             let [x, y, z, distance] = vectors[hit];
             Edge {
                 neighbor: (first + pairs[hit][back as usize] as usize) as i64,
@@ -262,7 +289,7 @@ impl Lists {
                 vector: [x, y, z].map(|v| T::from_f64(v * sign + 0.0)),
                 distance: T::from_f64(distance),
             }
-        }));
+        });
         self.ready.clear();
     }
 }
@@ -282,15 +309,6 @@ impl Found<'_> {
 #[inline(always)]
 fn length(sources: &[u32], vectors: &[[f64; 4]], code: u32) -> f64 {
     vectors[(sources[code as usize] & !BACKWARDS) as usize][3]
-}
-
-/// Fractional vectors of hits, which lead from the second of each pair to an image of the first.
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
-fn subtract(hits: &[Hit], pairs: &[[u32; 2]], frac: &[Vec3], [x, y, z]: [&mut [f64]; 3]) {
-    let columns = x.iter_mut().zip(y).zip(z);
-    for ((hit, &[neighbor, centre]), ((x, y), z)) in hits.iter().zip(pairs).zip(columns) {
-        [*x, *y, *z] = fractional(&frac[centre as usize], &frac[neighbor as usize], hit.shift);
-    }
 }
 
 /// Turn fractional vectors into Cartesian ones with their lengths and keys; tells whether a length is too long for a key.

@@ -85,15 +85,15 @@ pub fn symmetrize<T: Real>(
             let key = |p: usize| (list[p].j, list[p].shift);
             let order = sorter.sort(list.len(), |p| list[p].distance, |p, q| key(p).cmp(&key(q)));
             out.counts.push(order.len() as u32);
-            out.write(order.iter().map(|&p| {
-                let edge = &list[p as usize];
+            out.write(order.len(), |e| {
+                let edge = &list[order[e] as usize];
                 Edge {
                     neighbor: (first + edge.j as usize) as i64,
                     shift: edge.shift,
                     vector: edge.vector.map(T::from_f64),
                     distance: T::from_f64(edge.distance),
                 }
-            }));
+            });
         }
     }
     Ok(EdgePlan::new(Source::Ready(vec![out]), num_atoms, crystal_offsets, 1))
