@@ -59,6 +59,18 @@ impl Shape {
         }
     }
 
+    /// The indices that a number holds.
+    #[inline(always)]
+    fn indices(&self, key: u64) -> [i32; 3] {
+        let ([h, k, l], bits) = (self.largest, self.bits);
+        let part = |key: u64, bits: u32| (key & ((1 << bits) - 1)) as i64;
+        [
+            (h - part(key >> (bits[1] + bits[2]), bits[0])) as i32,
+            (k - part(key >> bits[2], bits[1])) as i32,
+            (l - part(key, bits[2])) as i32,
+        ]
+    }
+
     /// Bits of the indices.
     fn low_bits(&self) -> u32 {
         self.bits.iter().sum()
@@ -119,7 +131,7 @@ impl Sorter {
             out: hkl,
         });
         self.set_spacings(shape, hkl);
-        self.mend(low, hkl);
+        self.mend(shape, hkl);
         &self.d
     }
 
@@ -171,8 +183,8 @@ impl Sorter {
     }
 
     /// Sort by the rule where bins and ties are not the same.
-    fn mend(&mut self, low: u32, hkl: &mut [[i32; 3]]) {
-        let count = hkl.len();
+    fn mend(&mut self, shape: &Shape, hkl: &mut [[i32; 3]]) {
+        let (count, low) = (hkl.len(), shape.low_bits());
         let pairs = Pairs {
             keys: &self.sorted[..count],
             low,
@@ -201,9 +213,35 @@ impl Sorter {
             }
         }
         for window in windows.drain(..) {
-            self.by_rule(window, hkl);
+            if !self.is_one_tie(window.clone(), shape, hkl) {
+                self.by_rule(window, hkl);
+            }
         }
         self.windows = windows;
+    }
+
+    /// Sort some rows if they are few and all one tie, as where a shell lies on the edge of a bin; tells whether they
+    /// are. In place, with numbers for indices: they rise as hkl falls.
+    fn is_one_tie(&mut self, range: Range<usize>, shape: &Shape, hkl: &mut [[i32; 3]]) -> bool {
+        let (keys, d) = (&mut self.sorted[range.clone()], &mut self.d[range.clone()]);
+        let ends = (d.iter()).fold([f64::INFINITY, 0.0], |[least, most], d| [d.min(least), d.max(most)]);
+        if keys.len() > BLOCK || ends[1] - ends[0] > TIE_GAP {
+            return false;
+        }
+        let mask = (1 << shape.low_bits()) - 1;
+        for end in 0..keys.len() {
+            let (key, own) = (keys[end] & mask, d[end]);
+            let mut at = end;
+            while at > 0 && keys[at - 1] > key {
+                (keys[at], d[at]) = (keys[at - 1], d[at - 1]);
+                at -= 1;
+            }
+            (keys[at], d[at]) = (key, own);
+        }
+        for (to, key) in hkl[range].iter_mut().zip(keys) {
+            *to = shape.indices(*key);
+        }
+        true
     }
 
     /// The rule itself, for some rows.
@@ -351,15 +389,8 @@ struct Decode<'a> {
 impl Kernel for Decode<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        let [h, k, l] = self.shape.largest;
-        let bits = self.shape.bits;
-        let mask = bits.map(|bits| (1u64 << bits) - 1);
         for (key, to) in self.keys.iter().zip(self.out) {
-            *to = [
-                (h - (key >> (bits[1] + bits[2]) & mask[0]) as i64) as i32,
-                (k - (key >> bits[2] & mask[1]) as i64) as i32,
-                (l - (key & mask[2]) as i64) as i32,
-            ];
+            *to = self.shape.indices(*key);
         }
     }
 }
