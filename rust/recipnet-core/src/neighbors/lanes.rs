@@ -96,7 +96,7 @@ fn any_close(before: &[f64; LANES], rows: &[[f64; LANES]; STEP], least: u64, roo
     for lane in 0..LANES {
         let close = |low: f64, high: f64| {
             let apart = (high.to_bits() >> CODE_BITS).wrapping_sub(low.to_bits() >> CODE_BITS);
-            u64::from((apart.wrapping_sub(least) <= room) & (high < NO_KEY))
+            u64::from(apart.wrapping_sub(least) <= room) & u64::from(high < NO_KEY)
         };
         found[lane] |= close(before[lane], a[lane])
             | close(a[lane], b[lane])

@@ -170,8 +170,9 @@ impl SmallSearch {
         let mut doubtful = false;
         for (place, [x, y, z]) in self.translations.iter().enumerate().skip(count / 2 + 1) {
             let square = x * x + y * y + z * z;
-            self.own[place / BLOCK] |= u64::from(square <= self.bounds.1) << (place % BLOCK);
-            doubtful |= (square <= self.bounds.1) & (square > self.bounds.0);
+            let (near, sure) = (square <= self.bounds.1, square <= self.bounds.0);
+            self.own[place / BLOCK] |= u64::from(near) << (place % BLOCK);
+            doubtful |= near != sure;
         }
         if doubtful {
             for (place, &[n0, n1, n2, _]) in self.shifts.iter().enumerate() {

@@ -1,16 +1,14 @@
-//! Laue groups: orbits of reflections `h' = h W`, and the groups of a batch.
+//! Laue groups: orbits of reflections `h' = h W`.
 
 // A loop gets the instructions of the function that it is inlined into: here that is not a hint.
 #![allow(clippy::inline_always)]
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use super::absences::Absences;
 use super::ball::{Sector, WHOLE_SECTOR};
 use super::wedge::Wedge;
-use super::{OperationsList, Unique};
-use crate::error::{Error, Result, SymmetryError};
+use crate::error::{Result, SymmetryError};
 use crate::lattice::Lattice;
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::{Mat3, dot};
@@ -332,9 +330,10 @@ pub(super) struct Group {
 }
 
 impl Group {
-    fn new(view: &OperationsView, unique: Unique) -> Result<Self> {
+    /// With `laue`, for lists of unique reflections.
+    pub fn new(view: &OperationsView, laue: bool) -> Result<Self> {
         let mut absences = Absences::new(view)?;
-        let laue = if unique == Unique::Laue {
+        let laue = if laue {
             let laue = LaueGroup::new(view)?;
             absences.keep_touching(laue.wedge());
             Some(laue)
@@ -348,62 +347,6 @@ impl Group {
     /// Where reflections of the cone of unique ones lie, all of them without one.
     pub fn sector(&self) -> Sector {
         self.sector
-    }
-}
-
-/// The groups of a batch, each made once.
-#[derive(Debug, Default)]
-pub(super) struct Groups {
-    distinct: Vec<Group>,
-    of: Vec<Option<usize>>,
-}
-
-impl Groups {
-    /// Check the operations of each crystal.
-    pub fn new(lattices: &[Lattice], operations: &OperationsList, unique: Unique) -> Result<Self> {
-        let mut out = Self::default();
-        if operations.is_empty() && unique != Unique::Laue {
-            return Ok(out);
-        }
-        let mut known: HashMap<u64, (usize, &OperationsView)> = HashMap::new();
-        for (b, lattice) in lattices.iter().enumerate() {
-            let named = |error: Error| error.in_crystal(b);
-            let Some(view) = operations.get(b).and_then(Option::as_ref) else {
-                if unique == Unique::Laue {
-                    let message = "no symmetry is declared: unique = \"laue\" needs it; pass operations, or take \
-                                   unique = \"friedel\"";
-                    return Err(named(Error::Symmetry(SymmetryError {
-                        message: message.into(),
-                        value: String::new(),
-                    })));
-                }
-                out.of.push(None);
-                continue;
-            };
-            let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(view);
-            let place = match known.get(&key) {
-                Some((place, seen)) if *seen == view => *place,
-                _ => {
-                    out.distinct.push(Group::new(view, unique).map_err(named)?);
-                    known.insert(key, (out.distinct.len() - 1, view));
-                    out.distinct.len() - 1
-                }
-            };
-            if let Some(laue) = &out.distinct[place].laue {
-                laue.check_lattice(lattice).map_err(named)?;
-            }
-            out.of.push(Some(place));
-        }
-        Ok(out)
-    }
-
-    /// The group of a crystal, if it declares one.
-    pub fn of(&self, crystal: usize) -> Option<&Group> {
-        self.of
-            .get(crystal)
-            .copied()
-            .flatten()
-            .map(|place| &self.distinct[place])
     }
 }
 

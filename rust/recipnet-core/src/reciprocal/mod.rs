@@ -4,6 +4,7 @@ mod absences;
 mod ball;
 mod fill;
 mod group;
+mod groups;
 mod plan;
 mod sort;
 mod wedge;
@@ -18,7 +19,7 @@ pub use plan::Plan;
 pub(crate) use sort::Sorter;
 
 use self::fill::Lengths;
-use self::group::Groups;
+use self::groups::Groups;
 use crate::batch::check_offsets;
 use crate::error::{ArgumentError, Result};
 use crate::lattice::Lattice;

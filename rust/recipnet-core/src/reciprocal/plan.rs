@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::ball::{self, Run, WHOLE_SECTOR};
 use super::fill::{self, Fill};
-use super::group::{Group, Groups};
+use super::group::Group;
+use super::groups::Groups;
 use super::sort::{Shape, Sorter};
 use super::wedge::EXACT;
 use super::{OperationsList, ReflectionOptions, Unique, stretches};
