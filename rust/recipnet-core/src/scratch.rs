@@ -149,7 +149,6 @@ macro_rules! tuple {
     };
 }
 tuple!(A 0, B 1);
-tuple!(A 0, B 1, C 2, D 3, E 4);
 
 /// `Scratch` of a struct by its large fields.
 macro_rules! holds {

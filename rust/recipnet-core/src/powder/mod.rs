@@ -12,12 +12,14 @@ pub use profile::{Profile, profiles};
 
 use std::ops::RangeInclusive;
 
+use crate::elementary::asin;
 use crate::error::{ArgumentError, Error, LimitError, Result};
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::parallel;
 use crate::reciprocal::{
     OperationsList, OperationsView, Plan, ReflectionOptions, Sorter, Unique, check_operations, expected,
 };
+use crate::scratch::holds;
 use crate::structure_factor::{ORBIT_TERMS, Scatterers, Workspace, nanos, obeyed};
 
 /// Reflections whose angles 2 theta differ by less, in degrees, are one line.
@@ -88,42 +90,64 @@ impl PowderOptions {
     }
 }
 
-/// sin(theta), and `|F(h)|^2`, as often as it occurs, times the Lorentz and polarisation factor of a powder line,
-/// `(1 + cos^2 2 theta) / (sin^2 theta cos theta)`; without polarisation the numerator is 1 (International Tables C
-/// (1999) 6.2.5 and 6.2.6, the constant left out).
-struct Intensities<'a> {
+/// What reflections are in a powder.
+#[derive(Debug, Default)]
+struct Rings {
+    /// sin(theta).
+    sine: Vec<f64>,
+    /// Where a line ends that begins here: at the angle of [`MERGE`] more.
+    end: Vec<f64>,
+    /// `|F(h)|^2`, as often as it occurs, times the Lorentz and polarisation factor.
+    intensity: Vec<f64>,
+}
+
+holds!(Rings: sine, end, intensity);
+
+/// Fills in rings, with the factor `(1 + cos^2 2 theta) / (sin^2 theta cos theta)`; without polarisation its numerator
+/// is 1 (International Tables C (1999) 6.2.5 and 6.2.6, the constant left out).
+struct Measure<'a> {
     half_wave: f64,
     polarised: bool,
     d_spacing: &'a [f64],
     factors: &'a [[f64; 2]],
     multiplicity: &'a [i32],
-    out: &'a mut Vec<[f64; 2]>,
+    out: &'a mut Rings,
 }
 
-impl Kernel for Intensities<'_> {
+impl Kernel for Measure<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
         let share = if self.polarised { 1.0 } else { 0.0 };
-        self.out.clear();
+        let (sin_merge, cos_merge) = (0.5 * MERGE).to_radians().sin_cos();
+        let Rings { sine, end, intensity } = self.out;
+        let count = self.d_spacing.len();
+        for column in [&mut *sine, &mut *end, &mut *intensity] {
+            column.resize(count, 0.0);
+        }
         let rows = self.d_spacing.iter().zip(self.factors).zip(self.multiplicity);
-        self.out.extend(rows.map(|((d, f), &count)| {
-            let sine = self.half_wave / d;
-            let square = sine * sine;
+        let to = sine.iter_mut().zip(end).zip(intensity);
+        for (((d, f), &count), ((sine, end), intensity)) in rows.zip(to) {
+            *sine = self.half_wave / d;
+            let square = *sine * *sine;
             let double = 1.0 - 2.0 * square;
-            let lorentz = (1.0 + share * (double * double)) / (square * (1.0 - square).sqrt());
-            [sine, f64::from(count) * (f[0] * f[0] + f[1] * f[1]) * lorentz]
-        }));
+            let cosine = if square < 1.0 { 1.0 - square } else { 0.0 }.sqrt();
+            let lorentz = (1.0 + share * (double * double)) / (square * cosine);
+            *intensity = f64::from(count) * (f[0] * f[0] + f[1] * f[1]) * lorentz;
+            let next = *sine * cos_merge + cosine * sin_merge;
+            *end = if cosine > sin_merge { next } else { f64::INFINITY };
+        }
     }
 }
 
-/// Where the lines of one crystal end that begins with this sine: at the angle of [`MERGE`] more.
-fn line_end(sine: f64) -> f64 {
-    let (sin_merge, cos_merge) = (0.5 * MERGE).to_radians().sin_cos();
-    let cosine = (1.0 - sine * sine).max(0.0).sqrt();
-    if cosine <= sin_merge {
-        f64::INFINITY
-    } else {
-        sine * cos_merge + cosine * sin_merge
+/// Angles 2 theta in degrees of sines of theta, in place.
+struct Angles<'a>(&'a mut [f64]);
+
+impl Kernel for Angles<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        for x in self.0 {
+            *x = (2.0 * asin::<M>(*x)).to_degrees();
+        }
     }
 }
 
@@ -197,7 +221,15 @@ fn lines_by(
     let sine_of = |angle: f64| (0.5 * angle).to_radians().sin();
     let range = sine_of(low - SLACK)..=sine_of((high + SLACK).min(180.0)).min(1.0 - 1e-14);
     let mut parts = parallel::try_map_with(plan.parts(), outside, |scratch: &mut Scratch, part| {
-        let (sorter, workspace, [factors, intensities], hkl, multiplicity) = scratch;
+        let Scratch {
+            sorter,
+            workspace,
+            factors,
+            rings,
+            hkl,
+            multiplicity,
+            lines,
+        } = scratch;
         let mut out = Lines {
             offsets: vec![0],
             ..Lines::default()
@@ -206,15 +238,16 @@ fn lines_by(
             factors.resize(hkl.len(), [0.0; 2]);
             let symmetry = symmetry.get(b).and_then(Option::as_deref);
             workspace.crystal((atoms, b, symmetry), (hkl, 0), (ERROR, inside), factors)?;
-            dispatch(Intensities {
+            dispatch(Measure {
                 half_wave,
                 polarised: options.polarised,
                 d_spacing,
                 factors,
                 multiplicity,
-                out: intensities,
+                out: rings,
             });
-            out.add(&range, hkl, d_spacing, multiplicity, intensities);
+            let count = lines.set(&range, hkl, d_spacing, multiplicity, rings);
+            out.add(lines, count);
             Ok(())
         })?;
         Ok(out)
@@ -238,43 +271,80 @@ fn lines_by(
     Ok(joined)
 }
 
-/// Sorter, sums, factors and intensities, indices, multiplicities.
-type Scratch = (Sorter, Workspace, [Vec<[f64; 2]>; 2], Vec<[i32; 3]>, Vec<i32>);
+/// Kept between crystals.
+#[derive(Default)]
+struct Scratch {
+    sorter: Sorter,
+    workspace: Workspace,
+    factors: Vec<[f64; 2]>,
+    rings: Rings,
+    hkl: Vec<[i32; 3]>,
+    multiplicity: Vec<i32>,
+    lines: Lines,
+}
+
+holds!(Lines: two_theta, intensity, d_spacing, hkl, multiplicity);
+holds!(Scratch: sorter, workspace, factors, rings, hkl, multiplicity, lines);
 
 impl Lines {
-    /// Add the lines of one crystal; reflections with sin(theta) and intensity in the order of their d, falling.
-    fn add(
+    /// Write the lines of one crystal over what was here; reflections in the order of their d, falling. Returns how many
+    /// there are. Angles are sines still, intensities as measured.
+    ///
+    /// Without branches, since where lines begin cannot be foretold: each reflection writes what its line is so far.
+    fn set(
         &mut self,
         range: &RangeInclusive<f64>,
         hkl: &[[i32; 3]],
         d_spacing: &[f64],
         multiplicity: &[i32],
-        intensities: &[[f64; 2]],
-    ) {
-        let begin = self.intensity.len();
-        let mut end = f64::NEG_INFINITY;
-        let (mut sum, mut largest, mut members) = (0.0, [0; 3], 0);
-        let rows = hkl.iter().zip(d_spacing).zip(multiplicity).zip(intensities);
-        for (((h, d), count), &[sine, intensity]) in rows {
+        rings: &Rings,
+    ) -> usize {
+        let most = self.hkl.len().max(hkl.len());
+        self.two_theta.resize(most, 0.0);
+        self.intensity.resize(most, 0.0);
+        self.d_spacing.resize(most, 0.0);
+        self.hkl.resize(most, [0; 3]);
+        self.multiplicity.resize(most, 0);
+        let mut line = usize::MAX;
+        let (mut end, mut first, mut spacing) = (f64::NEG_INFINITY, 0.0, 0.0);
+        let (mut sum, mut members) = (0.0, 0);
+        let (mut largest, mut indices) = (0, [0; 3]);
+        let rings = rings.sine.iter().zip(&rings.end).zip(&rings.intensity);
+        let rows = hkl.iter().zip(d_spacing).zip(multiplicity).zip(rings);
+        for (((h, &d), count), ((&sine, &next), &intensity)) in rows {
             if !range.contains(&sine) {
                 continue;
             }
-            if sine > end {
-                if members > 0 {
-                    self.close(sum, largest, members);
-                }
-                end = line_end(sine);
-                self.two_theta.push(2.0 * sine.asin().to_degrees());
-                self.d_spacing.push(*d);
-                (sum, largest, members) = (0.0, *h, 0);
-            }
-            sum += intensity;
-            largest = largest.max(*h);
-            members += count;
+            let begins = sine > end;
+            line = line.wrapping_add(usize::from(begins));
+            end = if begins { next } else { end };
+            first = if begins { sine } else { first };
+            spacing = if begins { d } else { spacing };
+            sum = if begins { 0.0 } else { sum } + intensity;
+            members = if begins { 0 } else { members } + count;
+            // Rises with the indices, which structure factors have found to be small.
+            let key = (i64::from(h[0]) << 32) + (i64::from(h[1]) << 16) + i64::from(h[2]);
+            let before = if begins { i64::MIN } else { largest };
+            indices = if key > before { *h } else { indices };
+            largest = before.max(key);
+            self.two_theta[line] = first;
+            self.intensity[line] = sum;
+            self.d_spacing[line] = spacing;
+            self.hkl[line] = indices;
+            self.multiplicity[line] = members;
         }
-        if members > 0 {
-            self.close(sum, largest, members);
-        }
+        line.wrapping_add(1)
+    }
+
+    /// Append the first of what [`Lines::set`] has written, as lines of one more crystal.
+    fn add(&mut self, lines: &Lines, count: usize) {
+        let begin = self.intensity.len();
+        self.two_theta.extend_from_slice(&lines.two_theta[..count]);
+        self.intensity.extend_from_slice(&lines.intensity[..count]);
+        self.d_spacing.extend_from_slice(&lines.d_spacing[..count]);
+        self.hkl.extend_from_slice(&lines.hkl[..count]);
+        self.multiplicity.extend_from_slice(&lines.multiplicity[..count]);
+        dispatch(Angles(&mut self.two_theta[begin..]));
         let own = &mut self.intensity[begin..];
         let strongest = own.iter().copied().fold(0.0, f64::max);
         if strongest > 0.0 {
@@ -283,12 +353,6 @@ impl Lines {
             }
         }
         self.offsets.push(self.intensity.len() as i64);
-    }
-
-    fn close(&mut self, intensity: f64, hkl: [i32; 3], multiplicity: i32) {
-        self.intensity.push(intensity);
-        self.hkl.push(hkl);
-        self.multiplicity.push(multiplicity);
     }
 }
 
