@@ -1,5 +1,6 @@
 //! Lattice points of a ball, line by line: no box of indices is tested.
 
+use crate::elementary::ROUND;
 use crate::math::{Mat3, ceil_int, floor_int};
 
 /// Visit every line (h, k, l from .. to) of the ball `|h @ frame| <= radius`, empty ones too, in rising order.
@@ -23,9 +24,16 @@ pub(crate) fn lines(frame: &Mat3, radius: f64, half: bool, mut visit: impl FnMut
             let y = y0 + t * frame[1][1];
             let z = z0 + t * frame[1][2];
             let reach = (left - y * y).max(0.0).sqrt();
-            let from = ceil_int((-reach - z) * inverse[2]);
-            let to = floor_int((reach - z) * inverse[2]);
-            visit(h as i32, k as i32, from as i32, to as i32);
+            let from = -floor((reach + z) * inverse[2]);
+            let to = floor((reach - z) * inverse[2]);
+            visit(h as i32, k as i32, from, to);
         }
     }
+}
+
+/// Largest integer not above `x`, for `|x|` below 2^31: the low bits of the sum with a number that leaves no fraction.
+#[inline(always)]
+fn floor(x: f64) -> i32 {
+    let y = x + ROUND;
+    y.to_bits() as i32 - i32::from(y - ROUND > x)
 }
