@@ -179,6 +179,40 @@ fn noise(seed: u64) -> impl FnMut() -> f64 {
 }
 
 #[test]
+fn undirected_lists_are_in_order() {
+    // Shells that are split by less than a tie and by more: what an atom receives may be one tie with its own list.
+    let mut random = noise(3);
+    let cells = [[[4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 4.0]]];
+    for round in 0..40 {
+        let frac: Vec<Vec3> = (0..8)
+            .map(|atom| [4, 2, 1].map(|bit| if atom & bit == 0 { 0.0 } else { 0.5 } + 4e-10 * random()))
+            .collect();
+        let batch = BatchView::new(&cells, None, &frac, &[0, 8], None).unwrap();
+        for mode in [
+            NearestMode::Union,
+            NearestMode::Mutual,
+            NearestMode::Paper,
+            NearestMode::PaperCanonical,
+        ] {
+            let options = NearestOptions {
+                shell_tol: 0.0,
+                mode,
+                ..NearestOptions::new(1 + round % 8)
+            };
+            let edges = nearest_neighbors::<f64>(&batch, &options, Some(1)).unwrap();
+            let found = rows(&edges);
+            for own in found.chunk_by(|p, q| p.0 == q.0) {
+                let mut sorter = Sorter::default();
+                let key = |p: usize| (own[p].1, own[p].2);
+                let order = sorter.sort(own.len(), |p| own[p].4, |p, q| key(p).cmp(&key(q)));
+                let expected: Vec<_> = order.iter().map(|&p| key(p as usize)).collect();
+                assert_eq!((0..own.len()).map(key).collect::<Vec<_>>(), expected, "{mode:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn bins_equal_brute_force() {
     // A sheared cell of more atoms than the small path takes; then the same atoms as a cluster in vacuum.
     for (scale, spread) in [(1.0, 1.0), (8.0, 0.03)] {
