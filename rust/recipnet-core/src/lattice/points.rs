@@ -32,7 +32,7 @@ pub(crate) fn lines(frame: &Mat3, radius: f64, half: bool, mut visit: impl FnMut
 }
 
 /// Largest integer not above `x`, for `|x|` below 2^31: the low bits of the sum with a number that leaves no fraction.
-#[inline(always)]
+#[inline]
 fn floor(x: f64) -> i32 {
     let y = x + ROUND;
     y.to_bits() as i32 - i32::from(y - ROUND > x)

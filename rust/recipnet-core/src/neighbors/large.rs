@@ -1,10 +1,13 @@
 //! Crystals of many atoms: searched bin by bin, handed out atom by atom.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::cell::{Hit, SearchCell};
 use super::grid::{Around, Grid};
 use super::plan::{Budget, ball};
 use crate::error::Result;
 use crate::parallel;
+use crate::scratch::{Lent, Scratch};
 
 /// Atoms that are searched together, in the order of bins.
 const BLOCK: usize = 512;
@@ -26,30 +29,43 @@ pub struct Large {
 /// Hits of a large crystal, those of one atom together, atoms in the order of bins.
 #[derive(Debug, Default)]
 pub struct LargeHits {
+    /// Perhaps more than the crystal has.
     blocks: Vec<(Vec<Hit>, Vec<u32>)>,
+}
+
+impl Scratch for LargeHits {
+    fn held(&self) -> usize {
+        self.blocks.iter().map(|(hits, ends)| hits.held() + ends.held()).sum()
+    }
 }
 
 impl Large {
     /// All neighbours of all atoms, or those that are wanted of them.
-    pub fn search(&self, workers: usize, wanted: Option<Wanted>, budget: Option<&Budget>) -> Result<LargeHits> {
+    pub fn search(&self, workers: usize, wanted: Option<Wanted>, budget: Option<&Budget>) -> Result<Lent<LargeHits>> {
         let atoms = self.cell.len();
         let expected = 1.1 * ball(self.radius) * atoms as f64 / self.cell.volume();
-        let blocks = parallel::try_map(atoms.div_ceil(BLOCK), workers, |at| {
+        // Memory of an earlier search: the system would clear that of a new one first, as long as half the search.
+        let mut found = Lent::<LargeHits>::default();
+        let count = atoms.div_ceil(BLOCK);
+        if found.blocks.len() < count {
+            found.blocks.resize_with(count, Default::default);
+        }
+        let refused = AtomicBool::new(false);
+        let blocks = found.blocks[..count].iter_mut().enumerate().collect();
+        parallel::for_each(blocks, workers, |(at, (hits, ends))| {
+            hits.clear();
+            ends.clear();
+            if refused.load(Ordering::Relaxed) {
+                return;
+            }
             let places = at * BLOCK..((at + 1) * BLOCK).min(atoms);
-            let room = (expected * places.len() as f64).min(ROOM);
-            let (mut hits, mut ends) = (Vec::with_capacity(room as usize), Vec::with_capacity(places.len()));
+            hits.reserve((expected * places.len() as f64).min(ROOM) as usize);
             let mut around = Around::default();
-            self.grid.find(
-                &self.cell,
-                places.clone(),
-                self.radius,
-                &mut around,
-                &mut hits,
-                &mut ends,
-            );
+            self.grid
+                .find(&self.cell, places.clone(), self.radius, &mut around, hits, ends);
             if let Some(wanted) = wanted {
                 let (mut from, mut kept) = (0, 0);
-                for (place, end) in places.zip(&mut ends) {
+                for (place, end) in places.zip(ends) {
                     let atom = self.grid.atom(place);
                     for at in from..*end as usize {
                         hits[kept] = hits[at];
@@ -60,10 +76,14 @@ impl Large {
                 }
                 hits.truncate(kept);
             }
-            budget.map_or(Ok(()), |budget| budget.take(hits.len()))?;
-            Ok((hits, ends))
+            if budget.is_some_and(|budget| budget.take(hits.len()).is_err()) {
+                refused.store(true, Ordering::Relaxed);
+            }
         })?;
-        Ok(LargeHits { blocks })
+        match budget {
+            Some(budget) if refused.into_inner() => Err(budget.refusal(None).into()),
+            _ => Ok(found),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::large::{Large, LargeHits, Wanted};
 use crate::batch::BatchView;
 use crate::error::{LimitError, Result};
 use crate::parallel;
+use crate::scratch::Lent;
 
 /// Crystals of more atoms than this are searched through bins.
 const LARGE: usize = 300;
@@ -112,7 +113,7 @@ impl Plan {
     }
 
     /// Search all large crystals; `wanted`: which hits of an atom are kept.
-    pub fn search_large(&self, wanted: Option<Wanted>, budget: Option<&Budget>) -> Result<Vec<LargeHits>> {
+    pub fn search_large(&self, wanted: Option<Wanted>, budget: Option<&Budget>) -> Result<Vec<Lent<LargeHits>>> {
         let found = self.large.iter();
         found
             .map(|(_, large)| large.search(self.workers, wanted, budget))

@@ -10,6 +10,7 @@ use crate::batch::{BatchView, check_positive};
 use crate::error::Result;
 use crate::math::Real;
 use crate::parallel;
+use crate::scratch::Lent;
 
 /// What a radius list holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -128,7 +129,7 @@ pub struct Search<'a> {
     batch: &'a BatchView<'a>,
     half: bool,
     plan: Plan,
-    large: Vec<LargeHits>,
+    large: Vec<Lent<LargeHits>>,
     found: Vec<Found>,
 }
 
