@@ -179,6 +179,22 @@ fn noise(seed: u64) -> impl FnMut() -> f64 {
 }
 
 #[test]
+fn memory_of_a_larger_crystal_changes_nothing() {
+    let edges = |atoms: usize| {
+        let mut random = noise(11);
+        let frac: Vec<Vec3> = (0..atoms).map(|_| [0; 3].map(|_| random())).collect();
+        let side = 2.6 * (atoms as f64).cbrt();
+        let cells = [[[side, 0.0, 0.0], [0.0, side, 0.0], [0.0, 0.0, side]]];
+        let offsets = [0, atoms as i64];
+        let batch = BatchView::new(&cells, None, &frac, &offsets, None).unwrap();
+        neighbors::<f64>(&batch, &RadiusOptions::new(4.0), Some(1)).unwrap()
+    };
+    let first = edges(600);
+    assert!(first.len() > 5_000 && edges(1_700).len() > 15_000);
+    assert_eq!(rows(&edges(600)), rows(&first));
+}
+
+#[test]
 fn undirected_lists_are_in_order() {
     // Shells that are split by less than a tie and by more: what an atom receives may be one tie with its own list.
     let mut random = noise(3);
