@@ -25,8 +25,8 @@ const COUNT: usize = 98;
 
 /// No cell.
 const DONE: u32 = u32::MAX;
-/// Values that are computed side by side.
-const LANES: usize = 8;
+/// Values that are computed side by side: two vectors, so that one is not waited for.
+const LANES: usize = 16;
 
 /// A form factor, cell by cell; behind the last cell it is no number.
 #[derive(Debug, PartialEq)]

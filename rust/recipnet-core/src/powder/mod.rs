@@ -226,6 +226,7 @@ fn lines_by(
             workspace,
             factors,
             rings,
+            leaders,
             hkl,
             multiplicity,
             lines,
@@ -246,7 +247,7 @@ fn lines_by(
                 multiplicity,
                 out: rings,
             });
-            let count = lines.set(&range, hkl, d_spacing, multiplicity, rings);
+            let count = lines.set(&range, hkl, d_spacing, multiplicity, (rings, leaders));
             out.add(lines, count);
             Ok(())
         })?;
@@ -278,13 +279,15 @@ struct Scratch {
     workspace: Workspace,
     factors: Vec<[f64; 2]>,
     rings: Rings,
+    /// The reflection of each line with the largest indices.
+    leaders: Vec<u32>,
     hkl: Vec<[i32; 3]>,
     multiplicity: Vec<i32>,
     lines: Lines,
 }
 
 holds!(Lines: two_theta, intensity, d_spacing, hkl, multiplicity);
-holds!(Scratch: sorter, workspace, factors, rings, hkl, multiplicity, lines);
+holds!(Scratch: sorter, workspace, factors, rings, leaders, hkl, multiplicity, lines);
 
 impl Lines {
     /// Write the lines of one crystal over what was here; reflections in the order of their d, falling. Returns how many
@@ -297,21 +300,22 @@ impl Lines {
         hkl: &[[i32; 3]],
         d_spacing: &[f64],
         multiplicity: &[i32],
-        rings: &Rings,
+        (rings, leaders): (&Rings, &mut Vec<u32>),
     ) -> usize {
         let most = self.hkl.len().max(hkl.len());
         self.two_theta.resize(most, 0.0);
         self.intensity.resize(most, 0.0);
         self.d_spacing.resize(most, 0.0);
         self.hkl.resize(most, [0; 3]);
+        leaders.resize(most, 0);
         self.multiplicity.resize(most, 0);
         let mut line = usize::MAX;
         let (mut end, mut first, mut spacing) = (f64::NEG_INFINITY, 0.0, 0.0);
         let (mut sum, mut members) = (0.0, 0);
-        let (mut largest, mut indices) = (0, [0; 3]);
+        let (mut largest, mut leader) = (0, 0);
         let rings = rings.sine.iter().zip(&rings.end).zip(&rings.intensity);
         let rows = hkl.iter().zip(d_spacing).zip(multiplicity).zip(rings);
-        for (((h, &d), count), ((&sine, &next), &intensity)) in rows {
+        for (row, (((h, &d), count), ((&sine, &next), &intensity))) in (0..).zip(rows) {
             if !range.contains(&sine) {
                 continue;
             }
@@ -325,15 +329,19 @@ impl Lines {
             // Rises with the indices, which structure factors have found to be small.
             let key = (i64::from(h[0]) << 32) + (i64::from(h[1]) << 16) + i64::from(h[2]);
             let before = if begins { i64::MIN } else { largest };
-            indices = if key > before { *h } else { indices };
+            leader = if key > before { row } else { leader };
             largest = before.max(key);
             self.two_theta[line] = first;
             self.intensity[line] = sum;
             self.d_spacing[line] = spacing;
-            self.hkl[line] = indices;
+            leaders[line] = leader;
             self.multiplicity[line] = members;
         }
-        line.wrapping_add(1)
+        let count = line.wrapping_add(1);
+        for (to, &leader) in self.hkl.iter_mut().zip(&leaders[..count]) {
+            *to = hkl[leader as usize];
+        }
+        count
     }
 
     /// Append the first of what [`Lines::set`] has written, as lines of one more crystal.

@@ -233,8 +233,8 @@ impl<'a> Plan<'a> {
         self.parts.len()
     }
 
-    /// The crystals of a part: each with its number, with the indices and spacings that [`Self::sorted`] would write,
-    /// and with how many reflections each of them stands for.
+    /// The crystals of a part: each with its number, with the indices and spacings that [`Self::sorted`] would write but
+    /// for the order of ties, and with how many reflections each of them stands for.
     pub(crate) fn visit(
         &self,
         part: usize,
@@ -244,7 +244,7 @@ impl<'a> Plan<'a> {
         for (b, runs, count) in self.parts[part].runs() {
             hkl.resize(count, [0; 3]);
             let shape = Shape::new(&self.lattices[b], ball::radius(self.options.d_min), self.step(b));
-            let d_spacing = sorter.sort(&shape, runs, hkl);
+            let d_spacing = sorter.sort_roughly(&shape, runs, hkl);
             multiplicity.resize(count, 0);
             fill::multiplicities(self.options.unique, self.groups.of(b), hkl, multiplicity);
             f(b, hkl, d_spacing, multiplicity)?;

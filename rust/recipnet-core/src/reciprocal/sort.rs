@@ -96,6 +96,23 @@ holds!(Sorter: keys, buckets, ends, sorted, d, doubts, windows, rows);
 impl Sorter {
     /// Write the reflections of runs in order; returns their d.
     pub fn sort(&mut self, shape: &Shape, runs: &[Run], hkl: &mut [[i32; 3]]) -> &[f64] {
+        if self.sort_bins(shape, runs, hkl) {
+            self.mend(shape, hkl);
+        }
+        &self.d
+    }
+
+    /// [`Self::sort`] where ties may lie in any order, and `1/d^2` may fall by 1e-12 of the largest: a bin.
+    pub fn sort_roughly(&mut self, shape: &Shape, runs: &[Run], hkl: &mut [[i32; 3]]) -> &[f64] {
+        if self.sort_bins(shape, runs, hkl) && shape.low_bits() + MOST_BITS > 64 {
+            // Bins that are wider than that.
+            self.mend(shape, hkl);
+        }
+        &self.d
+    }
+
+    /// Write reflections by bins of d; whether ties need a second look.
+    fn sort_bins(&mut self, shape: &Shape, runs: &[Run], hkl: &mut [[i32; 3]]) -> bool {
         let count = hkl.len();
         self.d.resize(count, 0.0);
         let low = shape.low_bits();
@@ -107,7 +124,7 @@ impl Sorter {
             });
             self.set_spacings(shape, hkl);
             self.by_rule(0..count, hkl);
-            return &self.d;
+            return false;
         }
         // What is written beyond the end of a run is written again: room for the last.
         if self.keys.len() < count + LANES {
@@ -131,8 +148,7 @@ impl Sorter {
             out: hkl,
         });
         self.set_spacings(shape, hkl);
-        self.mend(shape, hkl);
-        &self.d
+        true
     }
 
     fn set_spacings(&mut self, shape: &Shape, hkl: &[[i32; 3]]) {
@@ -419,6 +435,16 @@ mod tests {
             .iter()
             .flat_map(|run| (0..run.count as i32).map(|i| [run.h, run.k, run.l + i]));
         assert!(scan.eq(found));
+        let mut hkl = vec![[0; 3]; count];
+        let d = sorter.sort_roughly(&shape, &runs, &mut hkl);
+        let square = |d: f64| (d_min / d).powi(2);
+        let is_sorted = rows.iter().map(|row| row.1).eq(hkl.iter().copied());
+        assert!(is_sorted || d.windows(2).all(|pair| square(pair[0]) < square(pair[1]) + 1e-12));
+        let mut found: Vec<_> = hkl.iter().zip(d).map(|(h, d)| (*h, d.to_bits())).collect();
+        let mut expected: Vec<_> = rows.iter().map(|(d, h)| (*h, d.to_bits())).collect();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
     }
 
     #[test]
