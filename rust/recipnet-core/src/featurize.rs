@@ -35,8 +35,8 @@ pub struct Features<T> {
     pub lattice: Vec<[[T; 3]; 3]>,
     /// Atoms of crystal b are `atom_offsets[b]..atom_offsets[b + 1]`.
     pub atom_offsets: Vec<i64>,
-    /// Edges.
-    pub edges: Option<Edges<T>>,
+    /// Edges with their vectors.
+    pub edges: Option<(Edges<T>, Vec<[T; 3]>)>,
     /// Reflections and their `1/d`.
     pub reflections: Option<(Indices, Vec<T>)>,
 }
@@ -50,6 +50,13 @@ pub fn featurize<T: Real>(batch: &BatchView, options: &FeatureOptions, threads: 
         None => None,
         Some(EdgeSpec::Radius(radius)) => Some(neighbors(batch, radius, threads)?),
         Some(EdgeSpec::Nearest(nearest)) => Some(nearest_neighbors(batch, nearest, threads)?),
+    };
+    let edges = match edges {
+        None => None,
+        Some(edges) => {
+            let vectors = edges.vectors(batch, threads)?;
+            Some((edges, vectors))
+        }
     };
     let reflections = match &options.reflections {
         None => None,

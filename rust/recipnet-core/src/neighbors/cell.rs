@@ -24,12 +24,8 @@ pub struct Hit {
 
 /// `r_j + shift @ lattice - r_i`, antisymmetric in floating point too: the reverse edge is the exact negative.
 #[inline(always)]
-pub fn fractional(here: &Vec3, there: &Vec3, shift: [i32; 3]) -> Vec3 {
-    [
-        (there[0] - here[0]) + f64::from(shift[0]),
-        (there[1] - here[1]) + f64::from(shift[1]),
-        (there[2] - here[2]) + f64::from(shift[2]),
-    ]
+pub fn fractional<const N: usize>(here: &[f64; N], there: &[f64; N], shift: [i32; N]) -> [f64; N] {
+    std::array::from_fn(|c| (there[c] - here[c]) + f64::from(shift[c]))
 }
 
 /// 1.5 * 2^52: adding it and taking it away rounds to a whole number.

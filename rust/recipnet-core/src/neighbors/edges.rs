@@ -2,6 +2,8 @@
 
 use super::lists::Lists;
 use super::radius::Search;
+use super::vectors::{EdgesView, edge_vectors};
+use crate::batch::BatchView;
 use crate::error::{ArgumentError, Result};
 use crate::math::Real;
 use crate::parallel;
@@ -13,9 +15,7 @@ pub struct Edges<T> {
     pub index: Vec<i64>,
     /// Lattice translation of j in the given cell.
     pub shift: Vec<[i32; 3]>,
-    /// `r_j + shift @ lattice - r_i`, angstrom.
-    pub vector: Vec<[T; 3]>,
-    /// Length of `vector`, angstrom.
+    /// Length of `r_j + shift @ lattice - r_i`, angstrom; for the vectors see [`Self::vectors`].
     pub distance: Vec<T>,
     /// Edges of crystal b are `offsets[b]..offsets[b + 1]`.
     pub offsets: Vec<i64>,
@@ -36,6 +36,24 @@ impl<T> Edges<T> {
         self.distance.is_empty()
     }
 
+    /// `r_j + shift @ lattice - r_i` of each edge, angstrom, of the batch that the edges were found in.
+    ///
+    /// # Errors
+    /// As [`edge_vectors`].
+    pub fn vectors(&self, batch: &BatchView, threads: Option<usize>) -> Result<Vec<[T; 3]>>
+    where
+        T: Real,
+    {
+        let view = EdgesView {
+            neighbor: self.index.get(self.len()..).unwrap_or_default(),
+            shift: &self.shift,
+            atom_offsets: &self.atom_offsets,
+        };
+        let mut vectors = vec![[T::default(); 3]; self.len()];
+        edge_vectors(batch, &view, &mut vectors, threads)?;
+        Ok(vectors)
+    }
+
     /// Centre and neighbour of edge e.
     #[must_use]
     pub fn pair(&self, edge: usize) -> (usize, usize) {
@@ -50,8 +68,6 @@ pub struct EdgesMut<'a, T> {
     pub index: &'a mut [i64],
     /// Lattice translations (E).
     pub shift: &'a mut [[i32; 3]],
-    /// Vectors (E).
-    pub vector: &'a mut [[T; 3]],
     /// Lengths (E).
     pub distance: &'a mut [T],
 }
@@ -61,7 +77,6 @@ pub struct EdgesMut<'a, T> {
 struct Rows<'a, T> {
     neighbor: &'a mut [i64],
     shift: &'a mut [[i32; 3]],
-    vector: &'a mut [[T; 3]],
     distance: &'a mut [T],
 }
 
@@ -70,7 +85,6 @@ struct Rows<'a, T> {
 pub struct Edge<T> {
     pub neighbor: i64,
     pub shift: [i32; 3],
-    pub vector: [T; 3],
     pub distance: T,
 }
 
@@ -82,15 +96,14 @@ pub trait Sink<T> {
 
 impl<T> Rows<'_, T> {
     /// One pass, so that what an edge is made of is read once; by index, which compiles to half the instructions of
-    /// iterators over four columns.
+    /// iterators over three columns.
     #[inline(always)]
     fn set(self, edge: impl Fn(usize) -> Edge<T>) {
-        let count = self.distance.len();
+        let (count, distance) = (self.distance.len(), self.distance);
         let (neighbor, shift) = (&mut self.neighbor[..count], &mut self.shift[..count]);
-        let (vector, distance) = (&mut self.vector[..count], self.distance);
         for e in 0..count {
             let edge = edge(e);
-            (neighbor[e], shift[e], vector[e], distance[e]) = (edge.neighbor, edge.shift, edge.vector, edge.distance);
+            (neighbor[e], shift[e], distance[e]) = (edge.neighbor, edge.shift, edge.distance);
         }
     }
 }
@@ -101,7 +114,6 @@ pub struct Growing<T> {
     pub counts: Vec<u32>,
     neighbor: Vec<i64>,
     shift: Vec<[i32; 3]>,
-    vector: Vec<[T; 3]>,
     distance: Vec<T>,
 }
 
@@ -112,7 +124,6 @@ impl<T: Real> Growing<T> {
             counts: vec![],
             neighbor: Vec::with_capacity(edges),
             shift: Vec::with_capacity(edges),
-            vector: Vec::with_capacity(edges),
             distance: Vec::with_capacity(edges),
         }
     }
@@ -128,12 +139,10 @@ impl<T: Real> Sink<T> for Growing<T> {
         let (begin, end) = (self.len(), self.len() + count);
         self.neighbor.resize(end, 0);
         self.shift.resize(end, [0; 3]);
-        self.vector.resize(end, [T::default(); 3]);
         self.distance.resize(end, T::default());
         let rows = Rows {
             neighbor: &mut self.neighbor[begin..],
             shift: &mut self.shift[begin..],
-            vector: &mut self.vector[begin..],
             distance: &mut self.distance[begin..],
         };
         rows.set(edge);
@@ -159,7 +168,6 @@ impl<T: Real> Part<'_, T> {
     fn copy_from(&mut self, part: &Growing<T>) {
         self.rows.neighbor.copy_from_slice(&part.neighbor);
         self.rows.shift.copy_from_slice(&part.shift);
-        self.rows.vector.copy_from_slice(&part.vector);
         self.rows.distance.copy_from_slice(&part.distance);
     }
 }
@@ -170,7 +178,6 @@ impl<T> Sink<T> for Part<'_, T> {
         let rows = Rows {
             neighbor: split(&mut self.rows.neighbor, count),
             shift: split(&mut self.rows.shift, count),
-            vector: split(&mut self.rows.vector, count),
             distance: split(&mut self.rows.distance, count),
         };
         rows.set(edge);
@@ -186,16 +193,14 @@ fn split<'a, T>(slice: &mut &'a mut [T], at: usize) -> &'a mut [T] {
 }
 
 impl<'a, T: Real> EdgesMut<'a, T> {
-    /// Consecutive parts of these lengths, which can be written at the same time.
+    /// All of it as one part.
     ///
     /// # Errors
     /// Memory for another number of edges.
-    fn cut(self, lengths: &[usize]) -> Result<Vec<Part<'a, T>>> {
-        let total = lengths.iter().sum::<usize>();
+    fn whole(self, total: usize) -> Result<Part<'a, T>> {
         let rows = [
             ("index", self.index.len(), 2 * total),
             ("shift", self.shift.len(), total),
-            ("vector", self.vector.len(), total),
             ("distance", self.distance.len(), total),
         ];
         if let Some((name, length, needed)) = rows.into_iter().find(|(_, length, needed)| length != needed) {
@@ -206,18 +211,29 @@ impl<'a, T: Real> EdgesMut<'a, T> {
             }
             .into());
         }
-        let (mut centre, mut neighbor) = self.index.split_at_mut(total);
-        let (mut shift, mut vector, mut distance) = (self.shift, self.vector, self.distance);
-        let parts = lengths.iter().map(|&length| Part {
-            centre: split(&mut centre, length),
+        let (centre, neighbor) = self.index.split_at_mut(total);
+        Ok(Part {
+            centre,
             rows: Rows {
-                neighbor: split(&mut neighbor, length),
-                shift: split(&mut shift, length),
-                vector: split(&mut vector, length),
-                distance: split(&mut distance, length),
+                neighbor,
+                shift: self.shift,
+                distance: self.distance,
             },
-        });
-        Ok(parts.collect())
+        })
+    }
+}
+
+impl<'a, T> Part<'a, T> {
+    /// Its first edges, which fall off; they can be written while the others are.
+    fn split(&mut self, length: usize) -> Part<'a, T> {
+        Part {
+            centre: split(&mut self.centre, length),
+            rows: Rows {
+                neighbor: split(&mut self.rows.neighbor, length),
+                shift: split(&mut self.rows.shift, length),
+                distance: split(&mut self.rows.distance, length),
+            },
+        }
     }
 }
 
@@ -240,11 +256,19 @@ pub enum Source<'a, T> {
 }
 
 impl<T> Source<'_, T> {
-    /// Edges of each atom of each stretch.
-    fn counts(&self) -> Vec<&[u32]> {
+    /// How many stretches there are.
+    fn len(&self) -> usize {
         match self {
-            Self::Found(search) => search.counts().collect(),
-            Self::Ready(parts) => parts.iter().map(|part| part.counts.as_slice()).collect(),
+            Self::Found(search) => search.len(),
+            Self::Ready(parts) => parts.len(),
+        }
+    }
+
+    /// Edges of each atom of a stretch.
+    fn counts(&self, at: usize) -> &[u32] {
+        match self {
+            Self::Found(search) => search.counts(at),
+            Self::Ready(parts) => &parts[at].counts,
         }
     }
 }
@@ -254,7 +278,7 @@ impl<'a, T: Real> EdgePlan<'a, T> {
         let mut atom_offsets = Vec::with_capacity(num_atoms + 1);
         let mut total = 0;
         atom_offsets.push(0);
-        for &count in source.counts().into_iter().flatten() {
+        for &count in (0..source.len()).flat_map(|at| source.counts(at)) {
             total += i64::from(count);
             atom_offsets.push(total);
         }
@@ -302,16 +326,17 @@ impl<'a, T: Real> EdgePlan<'a, T> {
     /// # Errors
     /// Memory for another number of edges than [`Self::len`].
     pub fn write(&self, out: EdgesMut<T>) -> Result<()> {
-        let counts = self.source.counts();
-        let lengths: Vec<usize> = counts.iter().map(|own| own.iter().map(|&n| n as usize).sum()).collect();
+        let mut rest = out.whole(self.len())?;
         let mut first = 0;
-        let mut tasks = Vec::with_capacity(counts.len());
-        for (at, (part, own)) in out.cut(&lengths)?.into_iter().zip(&counts).enumerate() {
-            tasks.push((at, part, first));
-            first += own.len();
+        let mut tasks = Vec::with_capacity(self.source.len());
+        for at in 0..self.source.len() {
+            let next = first + self.source.counts(at).len();
+            let length = self.atom_offsets[next] - self.atom_offsets[first];
+            tasks.push((at, rest.split(length as usize), first));
+            first = next;
         }
         parallel::for_each_with(tasks, self.workers, |lists: &mut Lists, (at, mut part, first)| {
-            part.set_centres(counts[at], first);
+            part.set_centres(self.source.counts(at), first);
             match &self.source {
                 Source::Found(search) => search.write(at, lists, &mut part),
                 Source::Ready(parts) => part.copy_from(&parts[at]),
@@ -334,7 +359,6 @@ impl<'a, T: Real> EdgePlan<'a, T> {
             return Ok(Edges {
                 index,
                 shift: part.shift,
-                vector: part.vector,
                 distance: part.distance,
                 offsets: self.offsets,
                 atom_offsets: self.atom_offsets,
@@ -344,14 +368,12 @@ impl<'a, T: Real> EdgePlan<'a, T> {
         let mut edges = Edges {
             index: vec![0; 2 * total],
             shift: vec![[0; 3]; total],
-            vector: vec![[T::default(); 3]; total],
             distance: vec![T::default(); total],
             ..Edges::default()
         };
         self.write(EdgesMut {
             index: &mut edges.index,
             shift: &mut edges.shift,
-            vector: &mut edges.vector,
             distance: &mut edges.distance,
         })?;
         (edges.offsets, edges.atom_offsets) = (self.offsets, self.atom_offsets);

@@ -69,27 +69,30 @@ impl Grid {
             .map(|spacing| ((spacing / width) as i64).clamp(1, 1 << 20));
         let [u, v, w] = &cell.wrapped;
         let bin = |c: usize, atom: usize| ((cell.wrapped[c][atom] * bins[c] as f64) as i64).clamp(0, bins[c] - 1);
-        let mut order: Vec<(u64, u32)> = (0..cell.len())
-            .map(|atom| {
-                let key = (bin(0, atom) * bins[1] + bin(1, atom)) * bins[2] + bin(2, atom);
-                (key as u64, atom as u32)
-            })
-            .collect();
-        order.sort_unstable();
+        let key = |atom| ((bin(0, atom) * bins[1] + bin(1, atom)) * bins[2] + bin(2, atom)) as u64;
+        let of_atoms: Vec<u64> = (0..cell.len()).map(key).collect();
         let total = (bins[0] * bins[1]) as u64 * bins[2] as u64;
+        let mut order: Vec<u32> = (0..cell.len() as u32).collect();
         let mut starts = Vec::new();
         if total <= BINS_PER_ATOM * order.len() as u64 {
             starts.resize(total as usize + 1, 0);
-            for &(key, _) in &order {
+            for &key in &of_atoms {
                 starts[key as usize + 1] += 1;
             }
             for bin in 0..total as usize {
                 starts[bin + 1] += starts[bin];
             }
+            let mut next = starts.clone();
+            for (atom, &key) in (0..).zip(&of_atoms) {
+                order[next[key as usize] as usize] = atom;
+                next[key as usize] += 1;
+            }
+        } else {
+            order.sort_by_key(|&atom| of_atoms[atom as usize]);
         }
         let mut grid = Self {
             bins,
-            keys: order.iter().map(|&(key, _)| key).collect(),
+            keys: order.iter().map(|&atom| of_atoms[atom as usize]).collect(),
             starts,
             images: vec![],
             places: vec![0; order.len()],
@@ -97,7 +100,7 @@ impl Grid {
             y: vec![],
             z: vec![],
         };
-        for (place, &(_, atom)) in order.iter().enumerate() {
+        for (place, &atom) in order.iter().enumerate() {
             let at = atom as usize;
             let [x, y, z] = row_times([u[at], v[at], w[at]], &cell.frame);
             grid.x.push(x);
@@ -259,15 +262,22 @@ impl Around {
     }
 
     fn add(&mut self, grid: &Grid, row: Row) {
-        let [x, y, z] = row.translation;
-        let [s0, s1, s2] = row.shift;
-        let atoms = row.atoms;
-        self.x.extend(grid.x[atoms.clone()].iter().map(|other| other + x));
-        self.y.extend(grid.y[atoms.clone()].iter().map(|other| other + y));
-        self.z.extend(grid.z[atoms.clone()].iter().map(|other| other + z));
-        let images = grid.images[atoms].iter();
-        self.images
-            .extend(images.map(|&[n0, n1, n2, j]| [n0.wrapping_add(s0), n1.wrapping_add(s1), n2.wrapping_add(s2), j]));
+        let begin = self.images.len();
+        self.x.extend_from_slice(&grid.x[row.atoms.clone()]);
+        self.y.extend_from_slice(&grid.y[row.atoms.clone()]);
+        self.z.extend_from_slice(&grid.z[row.atoms.clone()]);
+        self.images.extend_from_slice(&grid.images[row.atoms]);
+        if row.cells == [0.0; 3] {
+            return;
+        }
+        for (column, by) in [&mut self.x, &mut self.y, &mut self.z].into_iter().zip(row.translation) {
+            column[begin..].iter_mut().for_each(|place| *place += by);
+        }
+        let [a, b, c] = row.shift;
+        let by = [a, b, c, 0];
+        for image in &mut self.images[begin..] {
+            *image = [0, 1, 2, 3].map(|c| image[c].wrapping_add(by[c]));
+        }
     }
 
     /// Candidates that are nowhere, so that each block is full.

@@ -1,8 +1,10 @@
 //! Eight lists sorted at once: each is one lane of a sorting network, which does the same steps whatever the keys are.
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
-use crate::order::{BINS_PER_UNIT, WHOLE};
+use crate::order::{BINS_PER_UNIT, REACH, WHOLE};
 
 /// Lists side by side.
 pub const LANES: usize = 8;
@@ -25,6 +27,27 @@ pub fn key(distance: f64) -> u64 {
 #[inline(always)]
 pub fn code(key: f64) -> u32 {
     key.to_bits() as u32 & ((1 << CODE_BITS) - 1)
+}
+
+/// Stretches of a sorted lane in which a key follows another so closely, and not in one bin with it, that both may be one
+/// tie; none reaches from one stretch to another.
+pub fn for_near(rows: &[[f64; LANES]], lane: usize, mut take: impl FnMut(Range<usize>)) {
+    let bin = |row: usize| rows[row][lane].to_bits() >> CODE_BITS;
+    let (mut start, mut open) = (0, false);
+    for row in 1..rows.len() {
+        let apart = bin(row) - bin(row - 1);
+        if apart <= REACH {
+            open |= apart > 0;
+            continue;
+        }
+        if open {
+            take(start..row);
+        }
+        (start, open) = (row, false);
+    }
+    if open {
+        take(start..rows.len());
+    }
 }
 
 /// Rows that are sorted or merged in registers; half as many may remain.
@@ -229,6 +252,28 @@ mod tests {
                     bins.windows(2).any(|pair| (1..=5).contains(&(pair[1] - pair[0])))
                 );
             }
+        }
+    }
+
+    #[test]
+    fn stretches_hold_what_may_be_one_tie() {
+        // Bins of one lane; the stretches that hold two keys from 1 to REACH bins apart.
+        let cases: [(&[u64], &[Range<usize>]); 6] = [
+            (&[], &[]),
+            (&[7], &[]),
+            (&[7, 7, 7, 100, 100], &[]),
+            (&[7, 8, 100, 100], &[0..2]),
+            (&[7, 7, 7 + REACH, 8 + 2 * REACH, 50, 51, 51], &[0..3, 4..7]),
+            (&[1, 20, 40, 41], &[2..4]),
+        ];
+        for (bins, expected) in cases {
+            let rows: Vec<[f64; LANES]> = bins
+                .iter()
+                .map(|bin| [0, bin << CODE_BITS | NORMAL, 0, 0, 0, 0, 0, 0].map(f64::from_bits))
+                .collect();
+            let mut found = vec![];
+            for_near(&rows, 1, |near| found.push(near));
+            assert_eq!(found, expected, "{bins:?}");
         }
     }
 }

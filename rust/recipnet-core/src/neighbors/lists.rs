@@ -1,7 +1,5 @@
 //! From hits to the ordered neighbours of each atom.
 
-use std::cmp::Ordering;
-
 use multiversion::multiversion;
 
 use super::cell::{Hit, fractional};
@@ -11,8 +9,6 @@ use crate::math::{Mat3, Real, Vec3, dot, row_times};
 use crate::order::{REACH, Sorter, cut_nearest, sort_ties};
 use crate::scratch::holds;
 
-/// Marks a hit that is read from its other end.
-const BACKWARDS: u32 = 1 << 31;
 /// Longer lists are sorted one by one.
 const LONG: u32 = 1024;
 
@@ -33,21 +29,28 @@ pub struct Found<'a> {
     pub listed: bool,
 }
 
+/// What a list holds of a hit, or of a hit read from its other end.
+#[derive(Debug, Clone, Copy, Default)]
+struct Entry {
+    shift: [i32; 3],
+    neighbor: u32,
+    distance: f64,
+}
+
 /// The lists of one crystal, or some of them. `load` reuses the memory of the crystal before.
 ///
-/// Each entry of a list has a code. Where hits are listed, codes rise in the order of ties.
+/// Each entry of a list has a code, its place in `entries`. Where hits are listed, codes rise in the order of ties.
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// Fractional vectors of the hits by column.
-    fractional: [Vec<f64>; 3],
-    /// Vector and length of each hit.
-    vectors: Vec<[f64; 4]>,
+    /// Fractional vectors of the hits, each filled up to four numbers, which are computed together.
+    fractional: Vec<[f64; 4]>,
+    /// Length of each hit.
+    lengths: Vec<f64>,
     /// What sorts the lengths.
     keys: Vec<u64>,
-    /// Neighbour and centre of each hit.
-    pairs: Vec<[u32; 2]>,
-    /// The hit that each code stands for.
-    sources: Vec<u32>,
+    entries: Vec<Entry>,
+    /// How many entries there are; behind them, and behind what belongs to each hit, may lie older ones.
+    total: usize,
     /// Entries of each list.
     counts: Vec<u32>,
     /// Where the lists of each eight atoms begin in `rows`, or that of each atom in `codes`.
@@ -60,74 +63,80 @@ pub struct Lists {
     codes: Vec<u32>,
     /// Where the next entry of each list goes.
     places: Vec<u32>,
+    /// The same before an atom's hits.
+    before: Vec<u32>,
     /// The list at hand.
     order: Vec<u32>,
-    /// Sources of what is to be written.
+    /// Codes of what is to be written.
     ready: Vec<u32>,
     sorter: Sorter,
 }
 
-holds!(Lists: fractional, vectors, keys, pairs, sources, counts, starts, rows, open, codes, places, order, ready);
+holds!(Lists: fractional, lengths, keys, entries, counts, starts, rows, open, codes, places, before, order, ready);
 
 impl Lists {
-    /// Compute the vectors of hits and deal them out to the lists, which are then sorted by bins of distance.
+    /// Compute the lengths of hits and deal them out to the lists, which are then sorted by bins of distance.
     pub fn load(&mut self, found: &Found, frac: &[Vec3], given: &Mat3) {
         let total = found.hits.len();
-        let room = total.next_multiple_of(LANES);
-        for column in &mut self.fractional {
-            column.resize(room, 0.0);
-            column[total..].fill(0.0);
-        }
-        self.vectors.resize(room, [0.0; 4]);
-        self.keys.resize(room, 0);
-        self.pairs.resize(total, [0; 2]);
-        if found.both {
-            self.sources.resize(2 * total, 0);
-            self.meet::<true>(found, frac);
-        } else {
-            self.sources.clear();
-            self.sources.extend(0..total as u32);
-            self.meet::<false>(found, frac);
-        }
-        let [x, y, z] = &self.fractional;
-        let too_far = measure([x, y, z], &mut self.vectors, &mut self.keys, given);
+        self.total = if found.both { 2 * total } else { total };
+        // What lies behind is of other crystals, and is not cleared.
+        at_least(&mut self.fractional, total);
+        at_least(&mut self.lengths, total);
+        at_least(&mut self.keys, total);
+        at_least(&mut self.entries, self.total);
+        self.meet(found, frac);
+        let too_far = measure(&self.fractional[..total], &mut self.lengths, &mut self.keys, given);
+        self.enter(found);
         self.counts.clear();
         self.counts.extend_from_slice(found.counts);
         let longest = found.counts.iter().copied().max().unwrap_or(0);
         self.starts.clear();
         self.rows.clear();
         self.codes.clear();
-        if too_far || longest > LONG || self.sources.len() > 1 << lanes::CODE_BITS {
+        if too_far || longest > LONG || self.total > 1 << lanes::CODE_BITS {
             self.deal_by_one(found);
         } else {
             self.deal(found);
         }
     }
 
-    /// Fractional vectors of all hits, their atoms, and if they have codes at both ends what those stand for.
-    ///
-    /// One loop for all of it: how often it runs cannot be foretold, and to find out costs more than a turn.
-    fn meet<const BOTH: bool>(&mut self, found: &Found, frac: &[Vec3]) {
-        let [x, y, z] = &mut self.fractional;
+    /// Fractional vectors of all hits.
+    fn meet(&mut self, found: &Found, frac: &[Vec3]) {
         for (at, from, end) in found.stretches() {
-            let centre = found.first + at;
-            let here = &frac[centre];
-            let hits = &found.hits[from..end];
-            let (x, y, z) = (&mut x[from..end], &mut y[from..end], &mut z[from..end]);
-            let (x, y, z) = (&mut x[..hits.len()], &mut y[..hits.len()], &mut z[..hits.len()]);
-            let pairs = &mut self.pairs[from..end][..hits.len()];
-            let sources = if BOTH {
-                &mut self.sources[2 * from..2 * end]
-            } else {
-                &mut [][..]
-            };
-            for (n, hit) in hits.iter().enumerate() {
-                [x[n], y[n], z[n]] = fractional(here, &frac[hit.j as usize], hit.shift);
-                pairs[n] = [hit.j, centre as u32];
-                if BOTH {
-                    sources[hits.len() + n] = (from + n) as u32;
-                    sources[hits.len() - 1 - n] = (from + n) as u32 | BACKWARDS;
+            let [u, v, w] = frac[found.first + at];
+            let here = [u, v, w, 0.0];
+            let vectors = self.fractional[from..end].iter_mut();
+            for (vector, hit) in vectors.zip(&found.hits[from..end]) {
+                let ([x, y, z], [a, b, c]) = (frac[hit.j as usize], hit.shift);
+                *vector = fractional(&here, &[x, y, z, 0.0], [a, b, c, hit.j as i32]);
+            }
+        }
+    }
+
+    /// Entries of all hits, and if they stand in two lists of their other ends.
+    fn enter(&mut self, found: &Found) {
+        for (at, from, end) in found.stretches() {
+            let (hits, lengths) = (&found.hits[from..end], &self.lengths[from..end]);
+            let centre = (found.first + at) as u32;
+            let own = hits.iter().zip(lengths).map(|(hit, &distance)| Entry {
+                shift: hit.shift,
+                neighbor: hit.j,
+                distance,
+            });
+            if !found.both {
+                for (entry, own) in self.entries[from..end].iter_mut().zip(own) {
+                    *entry = own;
                 }
+                continue;
+            }
+            let (before, behind) = self.entries[2 * from..2 * end].split_at_mut(end - from);
+            for ((own, behind), before) in own.zip(behind).zip(before.iter_mut().rev()) {
+                *behind = own;
+                *before = Entry {
+                    shift: own.shift.map(i32::wrapping_neg),
+                    neighbor: centre,
+                    distance: own.distance,
+                };
             }
         }
     }
@@ -150,6 +159,8 @@ impl Lists {
         self.starts.push(total);
         self.rows.resize(total as usize, [NO_KEY; LANES]);
         let (rows, places) = (self.rows.as_flattened_mut(), self.places.as_mut_slice());
+        self.before.resize(places.len(), 0);
+        let before = self.before.as_mut_slice();
         for (at, from, end) in found.stretches() {
             // Own hits fill the end of a list, those of the atoms before its beginning.
             let start = (self.starts[at / LANES] + self.counts[at]) as usize - (end - from);
@@ -161,11 +172,16 @@ impl Lists {
                 }
                 continue;
             }
+            // Hits of one neighbour follow each other: to count them is faster than to read what was just written.
+            before.clone_from_slice(places);
+            let (mut last, mut rank) = (u32::MAX, 0);
             for ((n, key), hit) in keys.zip(&found.hits[from..end]) {
                 rows[own + n * LANES] = f64::from_bits(key | (from + end + n) as u64);
-                let place = &mut places[hit.j as usize];
-                rows[*place as usize] = f64::from_bits(key | (from + end - 1 - n) as u64);
-                *place += LANES as u32;
+                rank = if hit.j == last { rank + LANES as u32 } else { 0 };
+                last = hit.j;
+                let place = before[hit.j as usize] + rank;
+                rows[place as usize] = f64::from_bits(key | (from + end - 1 - n) as u64);
+                places[hit.j as usize] = place + LANES as u32;
             }
         }
         self.open.clear();
@@ -217,39 +233,30 @@ impl Lists {
         }
         let start = self.starts[list] as usize;
         let codes = &self.codes[start..start + count];
-        let (sources, vectors) = (&self.sources, &self.vectors);
-        let (order, open) = self.sorter.sort_bins(count, |p| length(sources, vectors, codes[p]));
+        let entries = &self.entries;
+        let (order, open) = self.sorter.sort_bins(count, |p| entries[codes[p] as usize].distance);
         self.order.extend(order.iter().map(|&p| codes[p as usize]));
         open
-    }
-
-    /// Put the ties of the list at hand in order.
-    fn settle(&mut self, found: &Found) {
-        let (sources, vectors) = (&self.sources, &self.vectors);
-        let rank = |code: usize| {
-            let hit = found.hits[code];
-            (hit.j, hit.shift)
-        };
-        let tie = |a: usize, b: usize| -> Ordering { if found.listed { a.cmp(&b) } else { rank(a).cmp(&rank(b)) } };
-        sort_ties(&mut self.order, |code| length(sources, vectors, code as u32), tie);
     }
 
     /// Make ready all lists.
     pub fn order(&mut self, found: &Found) {
         for list in 0..self.counts.len() {
-            if self.codes.is_empty() && !self.open[list / LANES][list % LANES] {
-                let (start, lane) = (self.starts[list / LANES] as usize, list % LANES);
-                let rows = &self.rows[start..start + self.counts[list] as usize];
-                let sources = &self.sources;
-                let ready = rows.iter().map(|row| sources[lanes::code(row[lane]) as usize]);
-                self.ready.extend(ready);
+            if !self.codes.is_empty() {
+                if self.take(list) {
+                    settle(&mut self.order, &self.entries, found.listed);
+                }
+                self.ready.extend_from_slice(&self.order);
                 continue;
             }
-            if self.take(list) {
-                self.settle(found);
+            let (start, lane) = (self.starts[list / LANES] as usize, list % LANES);
+            let rows = &self.rows[start..start + self.counts[list] as usize];
+            let begin = self.ready.len();
+            self.ready.extend(rows.iter().map(|row| lanes::code(row[lane])));
+            if self.open[list / LANES][lane] {
+                let ready = &mut self.ready[begin..];
+                lanes::for_near(rows, lane, |near| settle(&mut ready[near], &self.entries, found.listed));
             }
-            self.ready
-                .extend(self.order.iter().map(|&code| self.sources[code as usize]));
         }
     }
 
@@ -257,37 +264,28 @@ impl Lists {
     /// long enough for that.
     pub fn order_nearest(&mut self, found: &Found, list: usize, k: usize, limits: (f64, f64)) -> Option<u32> {
         let open = self.take(list);
-        let (sources, vectors) = (&self.sources, &self.vectors);
-        if !cut_nearest(&mut self.order, k, limits, |code| length(sources, vectors, code as u32)) {
+        let entries = &self.entries;
+        if !cut_nearest(&mut self.order, k, limits, |code| entries[code].distance) {
             return None;
         }
         if open {
-            self.settle(found);
+            settle(&mut self.order, &self.entries, found.listed);
         }
-        self.ready
-            .extend(self.order.iter().map(|&code| self.sources[code as usize]));
+        self.ready.extend_from_slice(&self.order);
         Some(self.order.len() as u32)
     }
 
     /// Write what is ready; `first` is the number of the crystal's first atom.
-    ///
-    /// Exact, without negative zeros, and without branches: after sorting, the two kinds alternate at random.
-    pub fn write<T: Real>(&mut self, found: &Found, first: usize, out: &mut impl Sink<T>) {
-        const SIGNS: [f64; 2] = [1.0, -1.0];
-        let total = found.hits.len();
-        let (hits, pairs, vectors) = (&found.hits[..total], &self.pairs[..total], &self.vectors[..total]);
-        let ready = self.ready.as_slice();
+    pub fn write<T: Real>(&mut self, first: usize, out: &mut impl Sink<T>) {
+        let (entries, ready) = (self.entries.as_slice(), self.ready.as_slice());
         out.write(ready.len(), |e| {
-            let source = ready[e];
-            let (hit, back) = ((source & !BACKWARDS) as usize, source >> 31);
-            let turn = |n: i32| (n ^ -(back as i32)).wrapping_add(back as i32);
-            let sign = SIGNS[back as usize];
-            let [x, y, z, distance] = vectors[hit];
+            let entry = &entries[ready[e] as usize];
+            // By components: as a whole it would go through memory.
+            let [x, y, z] = entry.shift;
             Edge {
-                neighbor: (first + pairs[hit][back as usize] as usize) as i64,
-                shift: hits[hit].shift.map(turn),
-                vector: [x, y, z].map(|v| T::from_f64(v * sign + 0.0)),
-                distance: T::from_f64(distance),
+                neighbor: first as i64 + i64::from(entry.neighbor),
+                shift: [x, y, z],
+                distance: T::from_f64(entry.distance),
             }
         });
         self.ready.clear();
@@ -306,32 +304,37 @@ impl Found<'_> {
     }
 }
 
-#[inline(always)]
-fn length(sources: &[u32], vectors: &[[f64; 4]], code: u32) -> f64 {
-    vectors[(sources[code as usize] & !BACKWARDS) as usize][3]
+/// Make a vector at least so long.
+fn at_least<T: Copy + Default>(vector: &mut Vec<T>, length: usize) {
+    if vector.len() < length {
+        vector.resize(length, T::default());
+    }
 }
 
-/// Turn fractional vectors into Cartesian ones with their lengths and keys; tells whether a length is too long for a key.
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
-fn measure([x, y, z]: [&[f64]; 3], vectors: &mut [[f64; 4]], keys: &mut [u64], given: &Mat3) -> bool {
-    let columns = (x.as_chunks::<LANES>().0.iter())
-        .zip(y.as_chunks::<LANES>().0)
-        .zip(z.as_chunks::<LANES>().0);
-    let out = vectors.as_chunks_mut::<LANES>().0.iter_mut();
-    let out = out.zip(keys.as_chunks_mut::<LANES>().0);
-    let mut too_far = [0; LANES];
-    for (((x, y), z), (vectors, keys)) in columns.zip(out) {
-        let mut columns = [[0.0; LANES]; 4];
-        for lane in 0..LANES {
-            let [u, v, w] = row_times([x[lane], y[lane], z[lane]], given);
-            let distance = dot([u, v, w], [u, v, w]).sqrt();
-            (columns[0][lane], columns[1][lane], columns[2][lane], columns[3][lane]) = (u, v, w, distance);
-            keys[lane] = lanes::key(distance);
-            too_far[lane] |= u64::from(distance >= lanes::FARTHEST);
-        }
-        for (lane, vector) in vectors.iter_mut().enumerate() {
-            *vector = [columns[0][lane], columns[1][lane], columns[2][lane], columns[3][lane]];
-        }
+/// Put the ties among entries that lie in the order of bins in order.
+fn settle(codes: &mut [u32], entries: &[Entry], listed: bool) {
+    let distance = |code: usize| entries[code].distance;
+    if listed {
+        sort_ties(codes, distance, |a, b| a.cmp(&b));
+    } else {
+        let rank = |code: usize| (entries[code].neighbor, entries[code].shift);
+        sort_ties(codes, distance, |a, b| rank(a).cmp(&rank(b)));
     }
-    too_far != [0; LANES]
+}
+
+/// Lengths of fractional vectors and their keys; tells whether a length is too long for a key.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn measure(vectors: &[[f64; 4]], lengths: &mut [f64], keys: &mut [u64], given: &Mat3) -> bool {
+    let count = vectors.len();
+    let (lengths, keys) = (&mut lengths[..count], &mut keys[..count]);
+    let mut too_far = 0;
+    for n in 0..count {
+        let [x, y, z, _] = vectors[n];
+        let vector = row_times([x, y, z], given);
+        let length = dot(vector, vector).sqrt();
+        lengths[n] = length;
+        keys[n] = lanes::key(length);
+        too_far |= u64::from(length >= lanes::FARTHEST);
+    }
+    too_far != 0
 }

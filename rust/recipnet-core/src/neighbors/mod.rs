@@ -19,6 +19,7 @@ mod radius;
 mod small;
 mod symmetrize;
 mod triplets;
+mod vectors;
 
 pub use crate::order::TIE_GAP;
 pub use cell::DISTANCE_SLACK;
@@ -26,6 +27,7 @@ pub use edges::{EdgePlan, Edges, EdgesMut};
 pub use nearest::{NearestMode, NearestOptions, nearest_neighbors, plan_nearest_neighbors};
 pub use radius::{RadiusOptions, neighbors, plan_neighbors};
 pub use triplets::{Triplets, triplets};
+pub use vectors::{EdgesView, edge_vectors};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::cell::{DISTANCE_SLACK, Hit, SearchCell};
 use super::edges::{EdgePlan, Edges, Growing, Source};
 use super::large::{Large, LargeHits};
 use super::lists::{Found, Lists};
-use super::plan::{Budget, Plan, Stretch, TOGETHER, load};
+use super::plan::{Asked, Budget, Plan, Stretch, TOGETHER, load};
 use super::small::SmallSearch;
 use super::symmetrize::symmetrize;
 use crate::batch::BatchView;
@@ -111,21 +111,15 @@ pub fn plan_nearest_neighbors<T: Real>(
     }
     check_tolerance("shell_tol", options.shell_tol)?;
     let expected = options.k as f64 * batch.num_atoms() as f64;
-    let what = format!("nearest_neighbors with k = {}", options.k);
-    let budget = Budget::new(options.max_edges, expected, what.clone());
+    let budget = || Budget::new(options.max_edges, expected, Asked::Nearest(options.k));
     if expected > options.max_edges as f64 {
-        return Err(budget.refusal(None).into());
+        return Err(budget().refusal(None).into());
     }
     if options.mode == NearestMode::Directed {
-        return directed(batch, options, &budget, threads);
+        return directed(batch, options, &budget(), threads);
     }
-    let edges = directed::<f64>(batch, options, &budget, threads)?.finish()?;
-    symmetrize(
-        &edges,
-        batch.offsets(),
-        options.mode,
-        &Budget::new(options.max_edges, expected, what),
-    )
+    let edges = directed::<f64>(batch, options, &budget(), threads)?.finish()?;
+    symmetrize(&edges, batch.offsets(), options.mode, &budget())
 }
 
 /// Number density above which a crystal is not taken to be denser, atoms per cubic angstrom: where a cell holds vacuum,
@@ -289,12 +283,12 @@ fn write<T: Real>(
             out.counts.push(count);
             continue;
         }
-        lists.write(found, first, out);
+        lists.write(first, out);
         let i = found.first + list;
         let visit = |radius: f64, hits: &mut Vec<Hit>| visit(i, radius, hits);
         widen(again, (k, shell_tol), 1.25 * radius, (i, first), cell, visit, out);
     }
-    lists.write(found, first, out);
+    lists.write(first, out);
 }
 
 /// One atom, with a radius that grows until its k-th shell is complete.
@@ -323,7 +317,7 @@ fn widen<T: Real>(
         lists.load(&found, &cell.frac, &cell.given);
         if let Some(count) = lists.order_nearest(&found, 0, k, (shell_tol, radius)) {
             out.counts.push(count);
-            lists.write(&found, first, out);
+            lists.write(first, out);
             return;
         }
         radius = 1.25 * radius + DISTANCE_SLACK;

@@ -138,25 +138,43 @@ pub fn ball(radius: f64) -> f64 {
     4.0 / 3.0 * std::f64::consts::PI * radius * radius * radius
 }
 
+/// What was asked for, as messages name it.
+#[derive(Debug, Clone, Copy)]
+pub enum Asked {
+    /// Neighbours within this many angstrom.
+    Within(f64),
+    /// This many neighbours.
+    Nearest(usize),
+}
+
+impl std::fmt::Display for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Within(cutoff) => write!(f, "neighbors with cutoff = {cutoff} angstrom"),
+            Self::Nearest(k) => write!(f, "nearest_neighbors with k = {k}"),
+        }
+    }
+}
+
 /// Running total of edges that refuses to pass the limit.
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
     used: AtomicU64,
     expected: f64,
-    what: String,
+    asked: Asked,
 }
 
 impl Budget {
     /// `expected` is the estimate that the message names.
-    pub fn new(limit: u64, expected: f64, what: String) -> Self {
+    pub fn new(limit: u64, expected: f64, asked: Asked) -> Self {
         // Positions in lists are 32-bit numbers.
         let limit = limit.min(u64::from(u32::MAX));
         Self {
             limit,
             used: AtomicU64::new(0),
             expected,
-            what,
+            asked,
         }
     }
 
@@ -177,7 +195,7 @@ impl Budget {
             message: format!(
                 "{}: more than max_edges = {} edges (about {needed:.2e}); take smaller batches, ask for less, or raise \
                  max_edges",
-                self.what, self.limit
+                self.asked, self.limit
             ),
             name: "max_edges",
             limit: self.limit,

@@ -4,7 +4,7 @@ use super::cell::{Hit, SearchCell};
 use super::edges::{EdgePlan, Edges, Sink, Source};
 use super::large::LargeHits;
 use super::lists::{self, Lists};
-use super::plan::{Budget, Plan, Stretch, TOGETHER, at_least, ball, count, load, with_slack};
+use super::plan::{Asked, Budget, Plan, Stretch, TOGETHER, at_least, ball, count, load, with_slack};
 use super::small::SmallSearch;
 use crate::batch::{BatchView, check_positive};
 use crate::error::Result;
@@ -78,8 +78,7 @@ pub fn plan_neighbors<'a, T: Real>(
     };
     let estimate = |b: usize| pairs(b) * sphere / batch.lattices()[b].volume();
     let expected: f64 = (0..batch.len()).map(estimate).sum();
-    let what = format!("neighbors with cutoff = {} angstrom", options.cutoff);
-    let budget = Budget::new(options.max_edges, expected, what);
+    let budget = Budget::new(options.max_edges, expected, Asked::Within(options.cutoff));
     if expected > 0.1 * options.max_edges as f64 {
         refuse_early(batch, options, &budget, pairs)?;
     }
@@ -144,9 +143,14 @@ struct Found {
 }
 
 impl Search<'_> {
-    /// Edges of each atom of each stretch.
-    pub fn counts(&self) -> impl Iterator<Item = &[u32]> {
-        self.found.iter().map(|found| found.counts.as_slice())
+    /// How many stretches there are.
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Edges of each atom of a stretch.
+    pub fn counts(&self, at: usize) -> &[u32] {
+        &self.found[at].counts
     }
 
     /// Memory for about what a stretch holds: threads that take more step by step would wait for each other.
@@ -215,7 +219,7 @@ impl Search<'_> {
             let frac = &self.batch.frac_coords()[atoms.clone()];
             lists.load(found, frac, self.batch.lattices()[b].rows());
             lists.order(found);
-            lists.write(found, atoms.start, out);
+            lists.write(atoms.start, out);
         };
         match &self.plan.stretches[at] {
             Stretch::Small(crystals) => {

@@ -83,11 +83,9 @@ pub fn symmetrize<T: Real>(
     out.write(picks.len(), |n| {
         let pick = picks[n];
         let (neighbor, shift) = turned(pick);
-        let sign = if pick.is_back() { -1.0 } else { 1.0 };
         Edge {
             neighbor,
             shift,
-            vector: edges.vector[pick.edge()].map(|x| T::from_f64(x * sign + 0.0)),
             distance: T::from_f64(distance(pick)),
         }
     });

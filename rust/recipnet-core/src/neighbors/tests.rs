@@ -49,11 +49,12 @@ fn twin(cell: &Mat3, frac: &[Vec3], site: Option<&[i32]>, cutoff: f64, half: boo
     out
 }
 
-fn rows(edges: &Edges<f64>) -> Vec<Row> {
+fn rows(edges: &Edges<f64>, batch: &BatchView) -> Vec<Row> {
+    let vectors = edges.vectors(batch, None).unwrap();
     (0..edges.len())
         .map(|e| {
             let (i, j) = edges.pair(e);
-            (i, j, edges.shift[e], edges.vector[e], edges.distance[e])
+            (i, j, edges.shift[e], vectors[e], edges.distance[e])
         })
         .collect()
 }
@@ -139,7 +140,7 @@ proptest! {
         let options = RadiusOptions { half, self_images, ..RadiusOptions::new(cutoff) };
         let edges = neighbors::<f64>(&batch, &options, Some(1)).unwrap();
         let expected = twin(&cell, &frac, site, cutoff, half, self_images);
-        prop_assert_eq!(rows(&edges), expected);
+        prop_assert_eq!(rows(&edges, &batch), expected);
     }
 
     #[test]
@@ -161,7 +162,7 @@ proptest! {
         let batch = BatchView::new(&cells, None, &frac, &offsets, None).unwrap();
         let options = NearestOptions { shell_tol: tol, mode, ..NearestOptions::new(k) };
         let edges = nearest_neighbors::<f64>(&batch, &options, Some(1)).unwrap();
-        let mut found: Vec<_> = rows(&edges).iter().map(|row| (row.0, row.1, row.2)).collect();
+        let mut found: Vec<_> = rows(&edges, &batch).iter().map(|row| (row.0, row.1, row.2)).collect();
         found.sort_unstable();
         prop_assert_eq!(found, nearest_twin(&cell, &frac, k, tol, mode));
     }
@@ -191,7 +192,7 @@ fn memory_of_a_larger_crystal_changes_nothing() {
     };
     let first = edges(600);
     assert!(first.len() > 5_000 && edges(1_700).len() > 15_000);
-    assert_eq!(rows(&edges(600)), rows(&first));
+    assert_eq!(edges(600), first);
 }
 
 #[test]
@@ -216,7 +217,7 @@ fn undirected_lists_are_in_order() {
                 ..NearestOptions::new(1 + round % 8)
             };
             let edges = nearest_neighbors::<f64>(&batch, &options, Some(1)).unwrap();
-            let found = rows(&edges);
+            let found = rows(&edges, &batch);
             for own in found.chunk_by(|p, q| p.0 == q.0) {
                 let mut sorter = Sorter::default();
                 let key = |p: usize| (own[p].1, own[p].2);
@@ -248,14 +249,14 @@ fn bins_equal_brute_force() {
             };
             let edges = neighbors::<f64>(&batch, &options, None).unwrap();
             assert!(edges.len() > 500);
-            assert_eq!(rows(&edges), twin(&cell, &frac, None, 3.1, half, self_images));
+            assert_eq!(rows(&edges, &batch), twin(&cell, &frac, None, 3.1, half, self_images));
         }
         let options = NearestOptions {
             mode: NearestMode::Mutual,
             ..NearestOptions::new(7)
         };
         let edges = nearest_neighbors::<f64>(&batch, &options, None).unwrap();
-        let mut found: Vec<_> = rows(&edges).iter().map(|row| (row.0, row.1, row.2)).collect();
+        let mut found: Vec<_> = rows(&edges, &batch).iter().map(|row| (row.0, row.1, row.2)).collect();
         found.sort_unstable();
         assert_eq!(found, nearest_twin(&cell, &frac, 7, 1e-3, NearestMode::Mutual));
     }
@@ -289,13 +290,17 @@ fn bytes_depend_on_neither_threads_nor_batch() {
     };
     let (one, several) = (radius(&batch, Some(1)), radius(&batch, None));
     assert_eq!(one, several);
+    let vectors = one.vectors(&batch, Some(1)).unwrap();
+    assert_eq!(vectors, one.vectors(&batch, None).unwrap());
     assert_eq!(nearest(&batch, Some(1)), nearest(&batch, None));
     for b in [1usize, 17, 255] {
         let atoms = offsets[b] as usize..offsets[b + 1] as usize;
         let alone_offsets = [0, atoms.len() as i64];
         let alone = BatchView::new(&cells[b..=b], None, &frac[atoms], &alone_offsets, None).unwrap();
         let edges = one.offsets[b] as usize..one.offsets[b + 1] as usize;
-        assert_eq!(radius(&alone, None).vector, one.vector[edges]);
+        let found = radius(&alone, None);
+        assert_eq!(found.distance, one.distance[edges.clone()]);
+        assert_eq!(found.vectors(&alone, None).unwrap(), vectors[edges]);
     }
 }
 
@@ -340,16 +345,15 @@ fn far_coordinates_keep_their_shifts() {
     let cells = [[[3.0, 0.0, 0.0], [0.5, 3.5, 0.0], [0.0, 1.0, 4.0]]];
     let near = [[0.25, 0.5, 0.0], [0.75, 0.0, 0.5]];
     let far = [[0.25 + 1000.0, 0.5 - 3.0, 0.0], [0.75, 262_144.0, -8191.5]];
-    let list = |frac: &[Vec3]| {
-        let batch = BatchView::new(&cells, None, frac, &[0, 2], None).unwrap();
-        neighbors::<f64>(&batch, &RadiusOptions::new(5.0), None).unwrap()
-    };
+    let batch = |frac| BatchView::new(&cells, None, frac, &[0, 2], None).unwrap();
+    let list = |frac| neighbors::<f64>(&batch(frac), &RadiusOptions::new(5.0), None).unwrap();
     let (a, b) = (list(&near), list(&far));
+    let vectors = b.vectors(&batch(&far), None).unwrap();
     assert_eq!(a.distance, b.distance);
     for e in 0..b.len() {
         let (i, j) = b.pair(e);
         let delta = [0, 1, 2].map(|c| far[j][c] - far[i][c] + f64::from(b.shift[e][c]));
-        assert_eq!(row_times(delta, &cells[0]), b.vector[e]);
+        assert_eq!(row_times(delta, &cells[0]), vectors[e]);
     }
 }
 
@@ -397,4 +401,27 @@ fn nothing_in_nothing_out() {
             );
         }
     }
+}
+
+#[test]
+fn vectors_of_edges_that_do_not_fit_are_refused() {
+    let cells = [[[3.0, 0.0, 0.0], [0.5, 3.5, 0.0], [0.0, 1.0, 4.0]]];
+    let frac = [[0.25, 0.5, 0.0], [0.75, 0.0, 0.5]];
+    let batch = BatchView::new(&cells, None, &frac, &[0, 2], None).unwrap();
+    let refusal = |neighbor: &[i64], shift: &[[i32; 3]], atom_offsets: &[i64], rows: usize| {
+        let view = EdgesView {
+            neighbor,
+            shift,
+            atom_offsets,
+        };
+        let mut out = vec![[0.0f64; 3]; rows];
+        edge_vectors(&batch, &view, &mut out, None).unwrap_err().to_string()
+    };
+    let (two, shifts) = ([1, 0], [[0; 3]; 2]);
+    assert!(refusal(&two, &shifts[..1], &[0, 1, 2], 2).contains("shift"));
+    assert!(refusal(&two, &shifts, &[0, 1, 2], 1).contains("vector"));
+    assert!(refusal(&two, &shifts, &[0, 1, 3], 2).contains("atom_offsets"));
+    assert!(refusal(&two, &shifts, &[0, 2], 2).contains("atom_offsets"));
+    assert!(refusal(&[1, 2], &shifts, &[0, 1, 2], 2).contains("edge 1"));
+    assert!(refusal(&[-1, 0], &shifts, &[0, 1, 2], 2).contains("edge 0"));
 }
