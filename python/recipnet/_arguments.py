@@ -14,6 +14,8 @@ __all__ = ["choice", "count", "is_single", "number", "threads_or_none"]
 
 def number(name: str, value: Any) -> float:
     """A real number; its range is the core's business."""
+    if type(value) is float:
+        return value
     if not isinstance(value, (bool, str, bytes)):
         try:
             return float(value)
@@ -24,6 +26,8 @@ def number(name: str, value: Any) -> float:
 
 def count(name: str, value: Any, *, least: int = 0) -> int:
     """A whole number not below ``least`` that fits 63 bits."""
+    if type(value) is int and least <= value < 2**63:
+        return value
     if not isinstance(value, bool):
         try:
             whole = operator.index(value)
@@ -50,6 +54,8 @@ def threads_or_none(value: Any) -> int | None:
 
 def is_single(dtype: Any) -> bool:
     """Whether real outputs are float32; float64 is the other choice."""
+    if dtype is np.float64:
+        return False
     try:
         kind = np.dtype(dtype)
     except TypeError:

@@ -24,6 +24,9 @@ def kept_bytes() -> int: ...
 def empty_cache() -> None: ...
 
 # geometry and featurize
+class Coordinates:
+    def edge_vectors(self, index: _Longs, shift: _Ints, atom_offsets: _Longs) -> _Reals: ...
+
 def neighbors(
     lattices: _Floats,
     frac: _Floats,
@@ -35,7 +38,7 @@ def neighbors(
     max_edges: int,
     threads: int | None,
     single: bool,
-) -> tuple[_Longs, _Ints, _Reals, _Reals, _Longs, _Longs]: ...
+) -> tuple[_Longs, _Ints, Coordinates, _Reals, _Longs, _Longs]: ...
 def nearest_neighbors(
     lattices: _Floats,
     frac: _Floats,
@@ -47,7 +50,7 @@ def nearest_neighbors(
     max_edges: int,
     threads: int | None,
     single: bool,
-) -> tuple[_Longs, _Ints, _Reals, _Reals, _Longs, _Longs]: ...
+) -> tuple[_Longs, _Ints, Coordinates, _Reals, _Longs, _Longs]: ...
 def triplets(
     vectors: _Reals, edge_offsets: _Longs, atom_offsets: _Longs, max_triplets: int, threads: int | None
 ) -> tuple[_Longs, _Reals, _Longs]: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from recipnet import _core
 from recipnet._arguments import choice, count, is_single, number, threads_or_none
+from recipnet._frozen import Frozen
 from recipnet.batch import Crystals, borrow
 
 __all__ = ["Edges", "nearest_neighbors", "neighbors"]
@@ -17,9 +18,10 @@ __all__ = ["Edges", "nearest_neighbors", "neighbors"]
 EDGE_MODES = ("directed", "union", "mutual", "paper", "paper_canonical")
 
 
-@dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Edges:
+class Edges(Frozen):
     """Directed edges i <- j of a batch, those of one atom contiguous, nearest first.
+
+    Made by `neighbors` and `nearest_neighbors`, or of arrays of your own.
 
     Attributes
     ----------
@@ -28,7 +30,8 @@ class Edges:
     shift : ndarray, shape (E, 3), int32
         Lattice translation of j, for the coordinates as given.
     vector : ndarray, shape (E, 3)
-        ``cart[j] + shift @ lattice - cart[i]`` in angstrom.
+        ``cart[j] + shift @ lattice - cart[i]`` in angstrom; made when it is first read, of the coordinates as they were
+        when the edges were found.
     distance : ndarray, shape (E,)
         Length of ``vector``.
     offsets : ndarray, shape (B + 1,), int64
@@ -37,12 +40,62 @@ class Edges:
         Edges of atom i are ``atom_offsets[i]:atom_offsets[i + 1]``.
     """
 
-    index: NDArray[np.int64]
-    shift: NDArray[np.int32]
-    vector: NDArray[Any]
-    distance: NDArray[Any]
-    offsets: NDArray[np.int64]
-    atom_offsets: NDArray[np.int64]
+    __slots__ = ("_arrays",)
+
+    _arrays: tuple[Any, Any, Any, Any, Any, Any]
+
+    def __init__(
+        self,
+        index: NDArray[np.int64],
+        shift: NDArray[np.int32],
+        vector: NDArray[Any],
+        distance: NDArray[Any],
+        offsets: NDArray[np.int64],
+        atom_offsets: NDArray[np.int64],
+    ) -> None:
+        _set_arrays(self, (index, shift, vector, distance, offsets, atom_offsets))
+
+    @classmethod
+    def _found(cls, arrays: tuple[Any, ...]) -> Edges:
+        """What the core gives, with the coordinates in the place of the vectors."""
+        made = object.__new__(cls)
+        _set_arrays(made, arrays)
+        return made
+
+    @property
+    def index(self) -> NDArray[np.int64]:
+        return self._arrays[0]
+
+    @property
+    def shift(self) -> NDArray[np.int32]:
+        return self._arrays[1]
+
+    @property
+    def vector(self) -> NDArray[Any]:
+        index, shift, vector, distance, offsets, atom_offsets = self._arrays
+        if isinstance(vector, _core.Coordinates):
+            vector = vector.edge_vectors(index, shift, atom_offsets)
+            _set_arrays(self, (index, shift, vector, distance, offsets, atom_offsets))
+        return vector
+
+    @property
+    def distance(self) -> NDArray[Any]:
+        return self._arrays[3]
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        return self._arrays[4]
+
+    @property
+    def atom_offsets(self) -> NDArray[np.int64]:
+        return self._arrays[5]
+
+    def _fields(self) -> Iterator[tuple[str, Any]]:
+        for name in ("index", "shift", "vector", "distance", "offsets", "atom_offsets"):
+            yield name, getattr(self, name)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Edges.__init__(self, **state)
 
     def __len__(self) -> int:
         return len(self.distance)
@@ -50,6 +103,9 @@ class Edges:
     def __repr__(self) -> str:
         crystals, atoms = len(self.offsets) - 1, len(self.atom_offsets) - 1
         return f"Edges({len(self)} edges of {atoms} atoms in {crystals} crystals, {self.distance.dtype})"
+
+
+_set_arrays = Edges._setters["_arrays"]
 
 
 def neighbors(
@@ -104,20 +160,19 @@ def neighbors(
     (32, [2.352, 2.352, 2.352, 2.352])
     """
     crystals = borrow(batch)
-    return Edges(
-        *_core.neighbors(
-            crystals.lattices,
-            crystals.frac_coords,
-            crystals.offsets,
-            crystals.site,
-            number("cutoff", cutoff),
-            bool(half),
-            bool(self_images),
-            count("max_edges", max_edges),
-            threads_or_none(threads),
-            is_single(dtype),
-        )
+    found = _core.neighbors(
+        crystals.lattices,
+        crystals.frac_coords,
+        crystals.offsets,
+        crystals.site,
+        number("cutoff", cutoff),
+        bool(half),
+        bool(self_images),
+        count("max_edges", max_edges),
+        threads_or_none(threads),
+        is_single(dtype),
     )
+    return Edges._found(found)
 
 
 def nearest_neighbors(
@@ -169,17 +224,16 @@ def nearest_neighbors(
     [0, 16, 32]
     """
     crystals = borrow(batch)
-    return Edges(
-        *_core.nearest_neighbors(
-            crystals.lattices,
-            crystals.frac_coords,
-            crystals.offsets,
-            crystals.site,
-            count("k", k, least=1),
-            number("shell_tol", shell_tol),
-            choice("edges", edges, EDGE_MODES),
-            count("max_edges", max_edges),
-            threads_or_none(threads),
-            is_single(dtype),
-        )
+    found = _core.nearest_neighbors(
+        crystals.lattices,
+        crystals.frac_coords,
+        crystals.offsets,
+        crystals.site,
+        count("k", k, least=1),
+        number("shell_tol", shell_tol),
+        choice("edges", edges, EDGE_MODES),
+        count("max_edges", max_edges),
+        threads_or_none(threads),
+        is_single(dtype),
     )
+    return Edges._found(found)

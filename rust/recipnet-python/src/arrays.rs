@@ -2,10 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use numpy::ndarray::{Array2, Array3, ArrayView, Dimension, IntoDimension};
+use numpy::ndarray::{Array2, Array3, ArrayView, Dimension, IntoDimension, Ix1, Ix2, Ix3};
 use numpy::{
-    Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray, PyReadonlyArray1,
-    PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods,
+    Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -16,9 +15,25 @@ use recipnet_core::math::{Mat3, Vec3};
 use crate::error::CoreError;
 use crate::memory::{LARGE, Memory};
 
+/// Rows from which on it pays to let Python's lock go while they are looked at.
+const MANY: usize = 4096;
+
 /// Run core code without Python's lock. A panic, which would be a bug, becomes a `RuntimeError`.
 pub fn compute<R: Send>(py: Python<'_>, work: impl FnOnce() -> Result<R> + Send) -> PyResult<R> {
-    match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
+    result(py.detach(|| catch_unwind(AssertUnwindSafe(work))))
+}
+
+/// [`compute`] for what passes once over so many rows: with few of them the lock is kept.
+pub fn compute_rows<R: Send>(py: Python<'_>, rows: usize, work: impl FnOnce() -> Result<R> + Send) -> PyResult<R> {
+    if rows < MANY {
+        result(catch_unwind(AssertUnwindSafe(work)))
+    } else {
+        compute(py, work)
+    }
+}
+
+fn result<R>(outcome: std::thread::Result<Result<R>>) -> PyResult<R> {
+    match outcome {
         Ok(result) => result.map_err(|error| CoreError(error).into()),
         Err(payload) => {
             let text = payload
@@ -44,44 +59,110 @@ fn shape_error(field: &'static str, message: String) -> PyErr {
     .into()
 }
 
-/// The values of an array, in C order.
-fn contiguous<'a, T: Element, D: Dimension>(
-    field: &'static str,
-    array: &'a PyReadonlyArray<'_, T, D>,
-) -> PyResult<&'a [T]> {
-    // `as_slice` alone would take Fortran order too.
-    match array.as_slice() {
-        Ok(flat) if array.is_c_contiguous() => Ok(flat),
-        _ => Err(shape_error(field, format!("{field} is not C-contiguous"))),
+/// An array from Python, to be read.
+///
+/// `PyReadonlyArray` would enter each one in a table that all extensions share, to tell whether one of them writes it:
+/// a tenth of the time of a call for one small crystal. Whether Python code writes an array while it is read is up to
+/// that code, with the table and without.
+pub struct Given<'py, T, D>(Bound<'py, PyArray<T, D>>);
+pub type Given1<'py, T> = Given<'py, T, Ix1>;
+pub type Given2<'py, T> = Given<'py, T, Ix2>;
+pub type Given3<'py, T> = Given<'py, T, Ix3>;
+
+impl<'a, 'py, T: Element + 'a, D: Dimension + 'a> FromPyObject<'a, 'py> for Given<'py, T, D> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Self(object.cast::<PyArray<T, D>>()?.to_owned()))
+    }
+}
+
+impl<'py, T: Element, D: Dimension> Given<'py, T, D> {
+    /// Its values, in C order; None if they do not lie so.
+    pub fn as_slice(&self) -> Option<&[T]> {
+        if !self.0.is_c_contiguous() {
+            return None;
+        }
+        // SAFETY: aligned and contiguous, or refused. Nothing here writes what was given to be read.
+        unsafe { self.0.as_slice() }.ok()
+    }
+
+    /// Lengths of its axes.
+    pub fn shape(&self) -> &[usize] {
+        self.0.shape()
+    }
+
+    pub fn py(&self) -> Python<'py> {
+        self.0.py()
+    }
+}
+
+/// What lies in memory as an array does.
+pub trait Values<T> {
+    /// The values in C order, if they lie so, and the lengths of the axes.
+    fn parts(&self) -> (Option<&[T]>, &[usize]);
+}
+
+impl<T: Element, D: Dimension> Values<T> for Given<'_, T, D> {
+    fn parts(&self) -> (Option<&[T]>, &[usize]) {
+        (self.as_slice(), self.shape())
+    }
+}
+
+impl<T: Element, D: Dimension> Values<T> for PyReadonlyArray<'_, T, D> {
+    fn parts(&self) -> (Option<&[T]>, &[usize]) {
+        // `as_slice` alone would take Fortran order too.
+        let flat = if self.is_c_contiguous() {
+            self.as_slice().ok()
+        } else {
+            None
+        };
+        (flat, self.shape())
+    }
+}
+
+/// The values of an array, in C order, and the lengths of its axes.
+fn contiguous<'a, T>(field: &'static str, array: &'a impl Values<T>) -> PyResult<(&'a [T], &'a [usize])> {
+    let (flat, shape) = array.parts();
+    match flat {
+        Some(flat) => Ok((flat, shape)),
+        None => Err(shape_error(field, format!("{field} is not C-contiguous"))),
     }
 }
 
 /// The values of a C-contiguous array.
-pub fn slice<'a, T: Element>(field: &'static str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
-    contiguous(field, array)
+pub fn slice<'a, T>(field: &'static str, array: &'a impl Values<T>) -> PyResult<&'a [T]> {
+    contiguous(field, array).map(|(flat, _)| flat)
 }
 
 /// The rows of a C-contiguous (N, 3) array.
-pub fn rows<'a, T: Element>(field: &'static str, array: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [[T; 3]]> {
-    let flat = contiguous(field, array)?;
-    match flat.as_chunks::<3>() {
-        (rows, []) if array.as_array().ncols() == 3 => Ok(rows),
+pub fn rows<'a, T>(field: &'static str, array: &'a impl Values<T>) -> PyResult<&'a [[T; 3]]> {
+    let (flat, shape) = contiguous(field, array)?;
+    match (flat.as_chunks::<3>(), shape) {
+        ((rows, []), [_, 3]) => Ok(rows),
         _ => Err(shape_error(
             field,
-            format!("{field} has shape {:?}, (N, 3) is needed", array.as_array().shape()),
+            format!("{field} has shape {shape:?}, (N, 3) is needed"),
+        )),
+    }
+}
+
+/// Both rows of a C-contiguous (2, N) array.
+pub fn two_rows<'a, T>(field: &'static str, array: &'a impl Values<T>) -> PyResult<[&'a [T]; 2]> {
+    match contiguous(field, array)? {
+        (flat, [2, length]) => Ok(flat.split_at(*length).into()),
+        (_, shape) => Err(shape_error(
+            field,
+            format!("{field} has shape {shape:?}, (2, N) is needed"),
         )),
     }
 }
 
 /// The matrices of a C-contiguous (N, 3, 3) array.
-pub fn matrices<'a, T: Element>(
-    field: &'static str,
-    array: &'a PyReadonlyArray3<'_, T>,
-) -> PyResult<&'a [[[T; 3]; 3]]> {
-    let flat = contiguous(field, array)?;
-    let shape = array.as_array().shape().to_vec();
-    match flat.as_chunks::<3>().0.as_chunks::<3>() {
-        (matrices, []) if shape[1..] == [3, 3] => Ok(matrices),
+pub fn matrices<'a, T>(field: &'static str, array: &'a impl Values<T>) -> PyResult<&'a [[[T; 3]; 3]]> {
+    let (flat, shape) = contiguous(field, array)?;
+    match (flat.as_chunks::<3>().0.as_chunks::<3>(), shape) {
+        ((matrices, []), [_, 3, 3]) => Ok(matrices),
         _ => Err(shape_error(
             field,
             format!("{field} has shape {shape:?}, (N, 3, 3) is needed"),
@@ -91,11 +172,11 @@ pub fn matrices<'a, T: Element>(
 
 /// Borrowed arrays of a batch, as they come from Python.
 pub struct BatchArrays<'py> {
-    pub lattices: PyReadonlyArray3<'py, f64>,
-    pub numbers: Option<PyReadonlyArray1<'py, u8>>,
-    pub frac: PyReadonlyArray2<'py, f64>,
-    pub offsets: PyReadonlyArray1<'py, i64>,
-    pub site: Option<PyReadonlyArray1<'py, i32>>,
+    pub lattices: Given3<'py, f64>,
+    pub numbers: Option<Given1<'py, u8>>,
+    pub frac: Given2<'py, f64>,
+    pub offsets: Given1<'py, i64>,
+    pub site: Option<Given1<'py, i32>>,
 }
 
 /// Plain slices of a batch, not checked yet.
@@ -121,6 +202,11 @@ impl BatchArrays<'_> {
 }
 
 impl<'a> BatchSlices<'a> {
+    /// [`Self::view`] as Python code calls it.
+    pub fn checked(&self, py: Python<'_>) -> PyResult<BatchView<'a>> {
+        compute_rows(py, self.frac.len(), || self.view())
+    }
+
     /// Check.
     pub fn view(&self) -> Result<BatchView<'a>> {
         BatchView::new(self.lattices, self.numbers, self.frac, self.offsets, self.site)
@@ -167,6 +253,9 @@ impl<'py, T: Element, D: Dimension> Fresh<'py, T, D> {
     }
 }
 
+/// Bytes of a short vector.
+const SHORT: usize = 2048;
+
 /// Types of which any bytes are a value.
 pub trait Number: Element {}
 impl Number for f32 {}
@@ -175,9 +264,13 @@ impl Number for i32 {}
 impl Number for i64 {}
 impl Number for u8 {}
 
-/// A vector handed over without a copy.
+/// A vector as an array. A short one is copied: an object that would own its memory takes longer to make.
 pub fn vector<T: Element>(py: Python<'_>, data: Vec<T>) -> Bound<'_, PyArray1<T>> {
-    data.into_pyarray(py)
+    if size_of_val(data.as_slice()) < SHORT {
+        PyArray1::from_slice(py, &data)
+    } else {
+        data.into_pyarray(py)
+    }
 }
 
 /// Rows as an (N, 3) array, handed over without a copy.

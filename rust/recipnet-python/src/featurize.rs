@@ -1,6 +1,6 @@
 //! A batch to all arrays that a model reads, in one call.
 
-use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::Element;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -9,7 +9,7 @@ use recipnet_core::math::Real;
 use recipnet_core::neighbors::{NearestOptions, RadiusOptions};
 use recipnet_core::reciprocal::{ReflectionOptions, Unique};
 
-use crate::arrays::{BatchArrays, compute, cube, halves, table, vector};
+use crate::arrays::{BatchArrays, Given1, Given2, Given3, compute, cube, halves, table, vector};
 use crate::geometry::keyword;
 
 /// `("radius", cutoff)` or `("nearest", k, shell_tol, mode)`.
@@ -46,9 +46,9 @@ fn features_dict<T: Real + Element>(py: Python<'_>, features: Features<T>) -> Py
     out.set_item("frac", table(py, features.frac)?)?;
     out.set_item("lattice", cube(py, features.lattice)?)?;
     out.set_item("atom_offsets", vector(py, features.atom_offsets))?;
-    if let Some(edges) = features.edges {
+    if let Some((edges, vectors)) = features.edges {
         out.set_item("edge_index", halves(py, edges.index)?)?;
-        out.set_item("edge_vector", table(py, edges.vector)?)?;
+        out.set_item("edge_vector", table(py, vectors)?)?;
         out.set_item("edge_distance", vector(py, edges.distance))?;
         out.set_item("edge_offsets", vector(py, edges.offsets))?;
     }
@@ -67,11 +67,11 @@ fn features_dict<T: Real + Element>(py: Python<'_>, features: Features<T>) -> Py
 #[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
 pub fn featurize<'py>(
     py: Python<'py>,
-    lattices: PyReadonlyArray3<'py, f64>,
-    numbers: PyReadonlyArray1<'py, u8>,
-    frac: PyReadonlyArray2<'py, f64>,
-    offsets: PyReadonlyArray1<'py, i64>,
-    site: Option<PyReadonlyArray1<'py, i32>>,
+    lattices: Given3<'py, f64>,
+    numbers: Given1<'py, u8>,
+    frac: Given2<'py, f64>,
+    offsets: Given1<'py, i64>,
+    site: Option<Given1<'py, i32>>,
     edges: Option<Bound<'py, PyTuple>>,
     d_min: Option<f64>,
     max_edges: u64,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use numpy::{Element, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{Element, PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use recipnet_core::error::Result;
@@ -13,12 +13,12 @@ use recipnet_core::fourier::{
 use recipnet_core::lattice::Lattice;
 use recipnet_core::symmetry::{self, Operations};
 
-use crate::arrays::{BatchArrays, compute, matrices, rows, slice, table, vector};
+use crate::arrays::{BatchArrays, Given1, Given2, Given3, compute, matrices, rows, slice, table, vector};
 use crate::geometry::keyword;
 use crate::symmetry::{Arrays, from_arrays, to_arrays};
 
 /// Rotations, translations and denominator, as Python holds them.
-pub type OperationsArrays<'py> = (PyReadonlyArray3<'py, i8>, PyReadonlyArray2<'py, i16>, i16);
+pub type OperationsArrays<'py> = (Given3<'py, i8>, Given2<'py, i16>, i16);
 
 fn operations(arrays: &OperationsArrays<'_>) -> PyResult<Operations> {
     from_arrays(&arrays.0, &arrays.1, arrays.2)
@@ -147,7 +147,7 @@ impl FourierBasis {
     fn evaluate<'py>(
         &self,
         py: Python<'py>,
-        frac: PyReadonlyArray2<'py, f64>,
+        frac: Given2<'py, f64>,
         kind: &str,
         gradient: bool,
         threads: Option<usize>,
@@ -169,8 +169,8 @@ impl FourierBasis {
     fn pair_products<'py>(
         &self,
         py: Python<'py>,
-        x: PyReadonlyArray2<'py, f64>,
-        y: PyReadonlyArray2<'py, f64>,
+        x: Given2<'py, f64>,
+        y: Given2<'py, f64>,
         threads: Option<usize>,
         single: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -186,7 +186,7 @@ impl FourierBasis {
 
     /// `(row_offsets, column, phase, size)`.
     #[allow(clippy::needless_pass_by_value)]
-    fn aligned<'py>(&self, py: Python<'py>, modes: PyReadonlyArray2<'py, i32>) -> PyResult<Bound<'py, PyTuple>> {
+    fn aligned<'py>(&self, py: Python<'py>, modes: Given2<'py, i32>) -> PyResult<Bound<'py, PyTuple>> {
         let modes = rows("modes", &modes)?;
         let AlignedRouting {
             row_offsets,
@@ -239,12 +239,12 @@ fn features_tuple<T: Element>(py: Python<'_>, found: FourierFeatures<T>) -> PyRe
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // Flat arrays are the contract with Python.
 pub fn fourier_features<'py>(
     py: Python<'py>,
-    lattices: PyReadonlyArray3<'py, f64>,
-    kinds: PyReadonlyArray1<'py, u32>,
-    frac: PyReadonlyArray2<'py, f64>,
-    offsets: PyReadonlyArray1<'py, i64>,
+    lattices: Given3<'py, f64>,
+    kinds: Given1<'py, u32>,
+    frac: Given2<'py, f64>,
+    offsets: Given1<'py, i64>,
     operations: Vec<Option<OperationsArrays<'py>>>,
-    origins: PyReadonlyArray2<'py, f64>,
+    origins: Given2<'py, f64>,
     d_min: f64,
     kind: &str,
     tolerance: f64,
@@ -292,9 +292,9 @@ pub fn fourier_features<'py>(
 #[allow(clippy::needless_pass_by_value)]
 pub fn equivalent_atoms<'py>(
     py: Python<'py>,
-    lattices: PyReadonlyArray3<'py, f64>,
-    kinds: PyReadonlyArray1<'py, u32>,
-    frac: PyReadonlyArray2<'py, f64>,
+    lattices: Given3<'py, f64>,
+    kinds: Given1<'py, u32>,
+    frac: Given2<'py, f64>,
     operations: OperationsArrays<'py>,
     tolerance: f64,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {

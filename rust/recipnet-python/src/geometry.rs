@@ -1,17 +1,20 @@
 //! Neighbours, reflections and threads.
 
-use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::Element;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use recipnet_core::batch::check_lattices;
 use recipnet_core::error::Error;
 use recipnet_core::lattice;
 use recipnet_core::math::{Mat3, Real};
-use recipnet_core::neighbors::{self, EdgePlan, EdgesMut, NearestOptions, RadiusOptions};
+use recipnet_core::neighbors::{self, NearestOptions, RadiusOptions};
 use recipnet_core::parallel;
 use recipnet_core::reciprocal::{self, Details, OperationsView, Order, Plan, ReflectionOptions};
 
-use crate::arrays::{BatchArrays, Fresh, Number, compute, halves, matrices, rows, slice, table, vector};
+use crate::arrays::{
+    BatchArrays, Fresh, Given1, Given2, Given3, Number, compute, halves, matrices, rows, slice, table, vector,
+};
+use crate::edges::edges_tuple;
 use crate::error::CoreError;
 
 /// A keyword given as text.
@@ -23,53 +26,16 @@ where
         .map_err(|error: K::Err| CoreError(Error::from(error)).into())
 }
 
-/// `(index, shift, vector, distance, offsets, atom_offsets)`.
-fn edges_tuple<'py, T: Real + Number>(py: Python<'py>, plan: EdgePlan<'_, T>) -> PyResult<Bound<'py, PyTuple>> {
-    if plan.is_ready() {
-        let edges = compute(py, || plan.finish())?;
-        return (
-            halves(py, edges.index)?,
-            table(py, edges.shift)?,
-            table(py, edges.vector)?,
-            vector(py, edges.distance),
-            vector(py, edges.offsets),
-            vector(py, edges.atom_offsets),
-        )
-            .into_pyobject(py);
-    }
-    let mut index = Fresh::<i64, _>::empty(py, [2, plan.len()])?;
-    let mut shift = Fresh::<i32, _>::empty(py, [plan.len(), 3])?;
-    let mut vectors = Fresh::<T, _>::empty(py, [plan.len(), 3])?;
-    let mut distance = Fresh::<T, _>::empty(py, [plan.len()])?;
-    let out = EdgesMut {
-        index: index.as_slice_mut()?,
-        shift: shift.as_slice_mut()?.as_chunks_mut::<3>().0,
-        vector: vectors.as_slice_mut()?.as_chunks_mut::<3>().0,
-        distance: distance.as_slice_mut()?,
-    };
-    compute(py, || plan.write(out))?;
-    let offsets = vector(py, plan.offsets().to_vec());
-    (
-        index.done(),
-        shift.done(),
-        vectors.done(),
-        distance.done(),
-        offsets,
-        vector(py, plan.atom_offsets().to_vec()),
-    )
-        .into_pyobject(py)
-}
-
 /// All neighbours within a cut-off; see `recipnet.neighbors`.
 #[pyfunction(name = "neighbors")]
 #[pyo3(signature = (lattices, frac, offsets, site, cutoff, half, self_images, max_edges, threads, single))]
 #[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
 pub fn radius<'py>(
     py: Python<'py>,
-    lattices: PyReadonlyArray3<'py, f64>,
-    frac: PyReadonlyArray2<'py, f64>,
-    offsets: PyReadonlyArray1<'py, i64>,
-    site: Option<PyReadonlyArray1<'py, i32>>,
+    lattices: Given3<'py, f64>,
+    frac: Given2<'py, f64>,
+    offsets: Given1<'py, i64>,
+    site: Option<Given1<'py, i32>>,
     cutoff: f64,
     half: bool,
     self_images: bool,
@@ -91,13 +57,13 @@ pub fn radius<'py>(
         self_images,
         max_edges,
     };
-    let batch = compute(py, || slices.view())?;
+    let batch = slices.checked(py)?;
     if single {
         let plan = compute(py, || neighbors::plan_neighbors::<f32>(&batch, &options, threads))?;
-        edges_tuple(py, plan)
+        edges_tuple(py, (&batch, threads), plan)
     } else {
         let plan = compute(py, || neighbors::plan_neighbors::<f64>(&batch, &options, threads))?;
-        edges_tuple(py, plan)
+        edges_tuple(py, (&batch, threads), plan)
     }
 }
 
@@ -107,10 +73,10 @@ pub fn radius<'py>(
 #[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
 pub fn nearest<'py>(
     py: Python<'py>,
-    lattices: PyReadonlyArray3<'py, f64>,
-    frac: PyReadonlyArray2<'py, f64>,
-    offsets: PyReadonlyArray1<'py, i64>,
-    site: Option<PyReadonlyArray1<'py, i32>>,
+    lattices: Given3<'py, f64>,
+    frac: Given2<'py, f64>,
+    offsets: Given1<'py, i64>,
+    site: Option<Given1<'py, i32>>,
     k: usize,
     shell_tol: f64,
     edges: &str,
@@ -132,24 +98,24 @@ pub fn nearest<'py>(
         mode: keyword(edges)?,
         max_edges,
     };
-    let batch = compute(py, || slices.view())?;
+    let batch = slices.checked(py)?;
     if single {
         let plan = compute(py, || {
             neighbors::plan_nearest_neighbors::<f32>(&batch, &options, threads)
         })?;
-        edges_tuple(py, plan)
+        edges_tuple(py, (&batch, threads), plan)
     } else {
         let plan = compute(py, || {
             neighbors::plan_nearest_neighbors::<f64>(&batch, &options, threads)
         })?;
-        edges_tuple(py, plan)
+        edges_tuple(py, (&batch, threads), plan)
     }
 }
 
 /// `(index, angle, offsets)`.
 fn triplets_of<'py, T: Real + Element>(
-    vectors: &PyReadonlyArray2<'py, T>,
-    (edge_offsets, atom_offsets): (&PyReadonlyArray1<'py, i64>, &PyReadonlyArray1<'py, i64>),
+    vectors: &Given2<'py, T>,
+    (edge_offsets, atom_offsets): (&Given1<'py, i64>, &Given1<'py, i64>),
     max_triplets: u64,
     threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyTuple>> {
@@ -173,21 +139,16 @@ fn triplets_of<'py, T: Real + Element>(
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn triplets<'py>(
     vectors: &Bound<'py, PyAny>,
-    edge_offsets: PyReadonlyArray1<'py, i64>,
-    atom_offsets: PyReadonlyArray1<'py, i64>,
+    edge_offsets: Given1<'py, i64>,
+    atom_offsets: Given1<'py, i64>,
     max_triplets: u64,
     threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let offsets = (&edge_offsets, &atom_offsets);
-    if let Ok(single) = vectors.extract::<PyReadonlyArray2<'py, f32>>() {
+    if let Ok(single) = vectors.extract::<Given2<'py, f32>>() {
         triplets_of(&single, offsets, max_triplets, threads)
     } else {
-        triplets_of(
-            &vectors.extract::<PyReadonlyArray2<'py, f64>>()?,
-            offsets,
-            max_triplets,
-            threads,
-        )
+        triplets_of(&vectors.extract::<Given2<'py, f64>>()?, offsets, max_triplets, threads)
     }
 }
 
@@ -217,7 +178,7 @@ fn voronoi_tuple<'py, T: Real + Element>(
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn voronoi_vectors<'py>(
     py: Python<'py>,
-    lattices: PyReadonlyArray3<'py, f64>,
+    lattices: Given3<'py, f64>,
     tol: f64,
     threads: Option<usize>,
     single: bool,
@@ -230,7 +191,7 @@ pub fn voronoi_vectors<'py>(
     }
 }
 
-pub type OperationsArrays<'py> = (PyReadonlyArray3<'py, i8>, PyReadonlyArray2<'py, i16>, i32);
+pub type OperationsArrays<'py> = (Given3<'py, i8>, Given2<'py, i16>, i32);
 
 pub fn operations_views<'a>(
     operations: &'a [Option<OperationsArrays<'_>>],
@@ -289,7 +250,7 @@ fn sorted_details<'py, T: Real + Number>(
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn reflections<'py>(
     py: Python<'py>,
-    lattices: PyReadonlyArray3<'py, f64>,
+    lattices: Given3<'py, f64>,
     d_min: f64,
     unique: &str,
     order: &str,
@@ -330,9 +291,9 @@ pub fn reflections<'py>(
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn reflection_details<'py>(
     py: Python<'py>,
-    lattices: PyReadonlyArray3<'py, f64>,
-    hkl: PyReadonlyArray2<'py, i32>,
-    offsets: PyReadonlyArray1<'py, i64>,
+    lattices: Given3<'py, f64>,
+    hkl: Given2<'py, i32>,
+    offsets: Given1<'py, i64>,
     unique: &str,
     operations: Option<Vec<Option<OperationsArrays<'py>>>>,
     threads: Option<usize>,

@@ -3,6 +3,7 @@
 mod arrays;
 mod cif;
 mod cuda;
+mod edges;
 mod elements;
 mod error;
 mod featurize;
@@ -25,6 +26,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(elements::element_symbols, module)?)?;
     module.add_function(wrap_pyfunction!(elements::element_masses, module)?)?;
     module.add_class::<cif::Declarations>()?;
+    module.add_class::<edges::Coordinates>()?;
     module.add_function(wrap_pyfunction!(cif::read_cifs, module)?)?;
     module.add_function(wrap_pyfunction!(cif::read_cif_document, module)?)?;
     module.add_function(wrap_pyfunction!(texts::read_texts, module)?)?;

@@ -1,6 +1,6 @@
 //! Form factors, structure factors of crystals, powder patterns.
 
-use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use recipnet_core::batch::check_lattices;
@@ -10,7 +10,7 @@ use recipnet_core::math::{Mat3, Vec3};
 use recipnet_core::powder::{self, PowderOptions, Profile};
 use recipnet_core::structure_factor::{ORBIT_ATOMS, Resolved, Scatterers, Species, resolve, structure_factors};
 
-use crate::arrays::{Fresh, compute, matrices, rows, slice, table, vector};
+use crate::arrays::{Fresh, Given1, Given2, Given3, compute, matrices, rows, slice, table, vector};
 use crate::error::CoreError;
 use crate::geometry::{OperationsArrays, keyword, operations_views};
 
@@ -21,10 +21,10 @@ use crate::geometry::{OperationsArrays, keyword, operations_views};
 pub fn form_factors<'py>(
     py: Python<'py>,
     radiation: &str,
-    numbers: PyReadonlyArray1<'py, u8>,
-    charges: Option<PyReadonlyArray1<'py, f64>>,
-    isotopes: Option<PyReadonlyArray1<'py, u16>>,
-    stol: PyReadonlyArray1<'py, f64>,
+    numbers: Given1<'py, u8>,
+    charges: Option<Given1<'py, f64>>,
+    isotopes: Option<Given1<'py, u16>>,
+    stol: Given1<'py, f64>,
     threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let radiation: Radiation = keyword(radiation)?;
@@ -39,16 +39,16 @@ pub fn form_factors<'py>(
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct Atoms<'py> {
-    lattices: PyReadonlyArray3<'py, f64>,
-    frac: PyReadonlyArray2<'py, f64>,
-    offsets: PyReadonlyArray1<'py, i64>,
-    numbers: PyReadonlyArray1<'py, u8>,
-    amplitudes: PyReadonlyArray1<'py, f64>,
-    charges: Option<PyReadonlyArray1<'py, f64>>,
-    isotopes: PyReadonlyArray1<'py, u16>,
-    u_iso: Option<PyReadonlyArray1<'py, f64>>,
-    u_aniso: Option<PyReadonlyArray2<'py, f64>>,
-    dispersion: Option<PyReadonlyArray2<'py, f64>>,
+    lattices: Given3<'py, f64>,
+    frac: Given2<'py, f64>,
+    offsets: Given1<'py, i64>,
+    numbers: Given1<'py, u8>,
+    amplitudes: Given1<'py, f64>,
+    charges: Option<Given1<'py, f64>>,
+    isotopes: Given1<'py, u16>,
+    u_iso: Option<Given1<'py, f64>>,
+    u_aniso: Option<Given2<'py, f64>>,
+    dispersion: Option<Given2<'py, f64>>,
     /// None where the amplitudes say all.
     radiation: Option<String>,
 }
@@ -90,16 +90,16 @@ impl Atoms<'_> {
 }
 
 /// The rows of a C-contiguous (N, K) array.
-fn groups<'a, const K: usize>(name: &'static str, array: &'a PyReadonlyArray2<'_, f64>) -> PyResult<&'a [[f64; K]]> {
+fn groups<'a, const K: usize>(name: &'static str, array: &'a Given2<'_, f64>) -> PyResult<&'a [[f64; K]]> {
     let refuse = || {
         CoreError(Error::Argument(recipnet_core::error::ArgumentError {
             name,
-            value: format!("shape {:?}", array.as_array().shape()),
+            value: format!("shape {:?}", array.shape()),
             message: format!("must be C-contiguous with rows of {K}"),
         }))
     };
     match array.as_slice().map(<[f64]>::as_chunks::<K>) {
-        Ok((rows, [])) if array.as_array().ncols() == K && array.as_array().is_standard_layout() => Ok(rows),
+        Some((rows, [])) if array.shape()[1] == K => Ok(rows),
         _ => Err(refuse().into()),
     }
 }
@@ -148,8 +148,8 @@ pub fn structure_factors_of<'py>(
     py: Python<'py>,
     atoms: Atoms<'py>,
     operations: Option<Vec<Option<OperationsArrays<'py>>>>,
-    hkl: PyReadonlyArray2<'py, i32>,
-    hkl_offsets: PyReadonlyArray1<'py, i64>,
+    hkl: Given2<'py, i32>,
+    hkl_offsets: Given1<'py, i64>,
     error: f64,
     threads: Option<usize>,
 ) -> PyResult<(Bound<'py, PyArray1<f64>>, Vec<String>)> {
@@ -210,12 +210,12 @@ pub fn powder_lines<'py>(
 #[allow(clippy::too_many_arguments)] // Flat arrays and scalars are the contract with Python.
 pub fn powder_profiles<'py>(
     py: Python<'py>,
-    two_theta: PyReadonlyArray1<'py, f64>,
-    intensity: PyReadonlyArray1<'py, f64>,
-    fwhm: PyReadonlyArray1<'py, f64>,
-    offsets: PyReadonlyArray1<'py, i64>,
+    two_theta: Given1<'py, f64>,
+    intensity: Given1<'py, f64>,
+    fwhm: Given1<'py, f64>,
+    offsets: Given1<'py, i64>,
     eta: f64,
-    grid: PyReadonlyArray1<'py, f64>,
+    grid: Given1<'py, f64>,
     threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let lines = Profile {

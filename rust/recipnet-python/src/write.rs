@@ -1,6 +1,5 @@
 //! Batches of crystals to texts of CIF, POSCAR or extended XYZ.
 
-use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use recipnet_core::cif_write::write_cif;
@@ -11,12 +10,12 @@ use recipnet_core::poscar::write_poscar;
 use recipnet_core::structure::{Column, Structure};
 use recipnet_core::symmetry::{Operation, Operations};
 
-use crate::arrays::{compute, matrices, rows, slice};
+use crate::arrays::{Given1, Given2, Given3, compute, matrices, rows, slice};
 use crate::error::CoreError;
 
 /// Rotations (n, 3, 3), translations (n, 3), denominator, Hall symbol, H-M symbol, number.
 type Declared<'py> = (
-    Option<(PyReadonlyArray3<'py, i8>, PyReadonlyArray2<'py, i16>, i16)>,
+    Option<(Given3<'py, i8>, Given2<'py, i16>, i16)>,
     Option<String>,
     Option<String>,
     Option<u8>,
@@ -48,11 +47,7 @@ where
     })
 }
 
-fn operations(
-    rotations: &PyReadonlyArray3<'_, i8>,
-    translations: &PyReadonlyArray2<'_, i16>,
-    denominator: i16,
-) -> PyResult<Operations> {
+fn operations(rotations: &Given3<'_, i8>, translations: &Given2<'_, i16>, denominator: i16) -> PyResult<Operations> {
     let rotations = matrices("rotations", rotations)?;
     let translations = rows("translations", translations)?;
     if rotations.len() != translations.len() {
@@ -85,20 +80,20 @@ fn column<'py, T: numpy::Element + Copy + 'static>(
     batch: &Bound<'py, PyDict>,
     name: &'static str,
 ) -> PyResult<Ragged<T>> {
-    let array: Option<PyReadonlyArray1<'py, T>> = item(batch, name)?;
+    let array: Option<Given1<'py, T>> = item(batch, name)?;
     let values = array.map(|array| slice(name, &array).map(<[T]>::to_vec)).transpose()?;
     Ok(Ragged { values })
 }
 
 /// The crystals of a batch as the core's structures.
 fn structures(batch: &Bound<'_, PyDict>) -> PyResult<Vec<Structure>> {
-    let lattices: PyReadonlyArray3<'_, f64> = needed(batch, "lattices")?;
+    let lattices: Given3<'_, f64> = needed(batch, "lattices")?;
     let lattices = matrices("lattices", &lattices)?;
-    let frac: PyReadonlyArray2<'_, f64> = needed(batch, "frac_coords")?;
+    let frac: Given2<'_, f64> = needed(batch, "frac_coords")?;
     let frac = rows("frac_coords", &frac)?;
-    let numbers: PyReadonlyArray1<'_, u8> = needed(batch, "numbers")?;
+    let numbers: Given1<'_, u8> = needed(batch, "numbers")?;
     let numbers = slice("numbers", &numbers)?;
-    let offsets: PyReadonlyArray1<'_, i64> = needed(batch, "offsets")?;
+    let offsets: Given1<'_, i64> = needed(batch, "offsets")?;
     let offsets = slice("offsets", &offsets)?;
     let occupancies = column::<f64>(batch, "occupancies")?;
     let charges = column::<f64>(batch, "charges")?;
@@ -108,17 +103,17 @@ fn structures(batch: &Bound<'_, PyDict>) -> PyResult<Vec<Structure>> {
     let labels = Ragged {
         values: item::<Vec<String>>(batch, "labels")?,
     };
-    let u_aniso: Option<PyReadonlyArray2<'_, f64>> = item(batch, "u_aniso")?;
+    let u_aniso: Option<Given2<'_, f64>> = item(batch, "u_aniso")?;
     let u_aniso = Ragged {
         values: u_aniso
-            .map(|array| array.as_slice().map(|flat| flat.as_chunks::<6>().0.to_vec()))
+            .map(|array| slice("u_aniso", &array).map(|flat| flat.as_chunks::<6>().0.to_vec()))
             .transpose()?,
     };
     recipnet_core::batch::check_offsets("offsets", offsets, lattices.len(), numbers.len()).map_err(CoreError)?;
     let titles: Vec<String> = needed(batch, "titles")?;
     let symmetry: Vec<Option<Declared<'_>>> = needed(batch, "symmetry")?;
     let info: Vec<Vec<(String, String, bool)>> = needed(batch, "info")?;
-    let columns: Vec<Vec<(String, PyReadonlyArray2<'_, f64>)>> = needed(batch, "columns")?;
+    let columns: Vec<Vec<(String, Given2<'_, f64>)>> = needed(batch, "columns")?;
     let disorder: Vec<Option<Vec<[String; 2]>>> = needed(batch, "disorder")?;
     let mut out = Vec::with_capacity(lattices.len());
     for (place, ((((title, declared), info), columns), disorder)) in titles
@@ -134,9 +129,11 @@ fn structures(batch: &Bound<'_, PyDict>) -> PyResult<Vec<Structure>> {
         let listed =
             listed.map(|(rotations, translations, denominator)| operations(&rotations, &translations, denominator));
         let columns = columns.into_iter().map(|(name, values)| {
-            let width = values.as_array().ncols();
-            let values = slice_table(&values)?;
-            Ok(Column { name, width, values })
+            Ok(Column {
+                width: values.shape()[1],
+                values: slice("columns", &values)?.to_vec(),
+                name,
+            })
         });
         let one = Structure {
             title,
@@ -161,10 +158,6 @@ fn structures(batch: &Bound<'_, PyDict>) -> PyResult<Vec<Structure>> {
         out.push(one.without_defaults());
     }
     Ok(out)
-}
-
-fn slice_table(values: &PyReadonlyArray2<'_, f64>) -> PyResult<Vec<f64>> {
-    Ok(values.as_slice()?.to_vec())
 }
 
 /// One text, and why declared operations were not kept.

@@ -2,12 +2,12 @@
 
 mod search;
 
-use numpy::{IntoPyArray, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{IntoPyArray, PyArray2, PyArray3, PyArrayMethods};
 use pyo3::prelude::*;
 use recipnet_core::error::{Error, SymmetryError};
 use recipnet_core::symmetry::{ChangeOfBasis, Operation, Operations, Preference, Setting, SpaceGroup, settings};
 
-use crate::arrays::{compute, matrices, rows};
+use crate::arrays::{Given2, Given3, compute, matrices, rows};
 use crate::error::CoreError;
 
 /// Rotations (n, 3, 3), translations (n, 3) as numerators, denominator.
@@ -52,8 +52,8 @@ pub fn to_arrays<'py>(py: Python<'py>, operations: &Operations) -> PyResult<Arra
 
 /// The list of operations of arrays.
 pub fn from_arrays(
-    rotations: &PyReadonlyArray3<'_, i8>,
-    translations: &PyReadonlyArray2<'_, i16>,
+    rotations: &Given3<'_, i8>,
+    translations: &Given2<'_, i16>,
     denominator: i16,
 ) -> PyResult<Operations> {
     let (rotations, translations) = (matrices("rotations", rotations)?, rows("translations", translations)?);
@@ -91,8 +91,8 @@ fn parse_operations(py: Python<'_>, texts: Vec<String>) -> PyResult<Arrays<'_>> 
 #[allow(clippy::needless_pass_by_value)]
 fn operations_from_floats<'py>(
     py: Python<'py>,
-    rotations: PyReadonlyArray3<'py, i8>,
-    translations: PyReadonlyArray2<'py, f64>,
+    rotations: Given3<'py, i8>,
+    translations: Given2<'py, f64>,
 ) -> PyResult<Arrays<'py>> {
     let (rotations, translations) = (matrices("rotations", &rotations)?, rows("translations", &translations)?);
     same_length(rotations.len(), translations.len())?;
@@ -104,8 +104,8 @@ fn operations_from_floats<'py>(
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value)]
 fn operations_to_xyz(
-    rotations: PyReadonlyArray3<'_, i8>,
-    translations: PyReadonlyArray2<'_, i16>,
+    rotations: Given3<'_, i8>,
+    translations: Given2<'_, i16>,
     denominator: i16,
 ) -> PyResult<Vec<String>> {
     Ok(from_arrays(&rotations, &translations, denominator)?.to_xyz())
@@ -116,11 +116,11 @@ fn operations_to_xyz(
 #[allow(clippy::needless_pass_by_value)]
 fn compose_operations<'py>(
     py: Python<'py>,
-    rotations: PyReadonlyArray3<'py, i8>,
-    translations: PyReadonlyArray2<'py, i16>,
+    rotations: Given3<'py, i8>,
+    translations: Given2<'py, i16>,
     denominator: i16,
-    first_rotations: PyReadonlyArray3<'py, i8>,
-    first_translations: PyReadonlyArray2<'py, i16>,
+    first_rotations: Given3<'py, i8>,
+    first_translations: Given2<'py, i16>,
     first_denominator: i16,
 ) -> PyResult<Arrays<'py>> {
     let left = from_arrays(&rotations, &translations, denominator)?;
@@ -133,8 +133,8 @@ fn compose_operations<'py>(
 #[allow(clippy::needless_pass_by_value)]
 fn invert_operations<'py>(
     py: Python<'py>,
-    rotations: PyReadonlyArray3<'py, i8>,
-    translations: PyReadonlyArray2<'py, i16>,
+    rotations: Given3<'py, i8>,
+    translations: Given2<'py, i16>,
     denominator: i16,
 ) -> PyResult<Arrays<'py>> {
     let operations = from_arrays(&rotations, &translations, denominator)?;
@@ -144,11 +144,7 @@ fn invert_operations<'py>(
 /// Why the operations are no group; None if they are one.
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value)]
-fn group_fault(
-    rotations: PyReadonlyArray3<'_, i8>,
-    translations: PyReadonlyArray2<'_, i16>,
-    denominator: i16,
-) -> PyResult<Option<String>> {
+fn group_fault(rotations: Given3<'_, i8>, translations: Given2<'_, i16>, denominator: i16) -> PyResult<Option<String>> {
     let operations = from_arrays(&rotations, &translations, denominator)?;
     Ok(operations.check_group().err().map(|error| error.message))
 }
@@ -158,8 +154,8 @@ fn group_fault(
 #[allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
 fn change_basis<'py>(
     py: Python<'py>,
-    rotations: PyReadonlyArray3<'py, i8>,
-    translations: PyReadonlyArray2<'py, i16>,
+    rotations: Given3<'py, i8>,
+    translations: Given2<'py, i16>,
     denominator: i16,
     matrix: [[i32; 3]; 3],
     matrix_denominator: i32,
@@ -224,8 +220,8 @@ fn space_group_of_hall<'py>(py: Python<'py>, symbol: &str) -> PyResult<FoundGrou
 #[allow(clippy::needless_pass_by_value)]
 fn space_group_of_operations<'py>(
     py: Python<'py>,
-    rotations: PyReadonlyArray3<'py, i8>,
-    translations: PyReadonlyArray2<'py, i16>,
+    rotations: Given3<'py, i8>,
+    translations: Given2<'py, i16>,
     denominator: i16,
 ) -> PyResult<FoundGroup<'py>> {
     let operations = from_arrays(&rotations, &translations, denominator)?;

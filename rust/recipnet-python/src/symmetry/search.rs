@@ -1,25 +1,25 @@
 //! The symmetry search of a batch, as flat arrays.
 
-use numpy::{IntoPyArray, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{IntoPyArray, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use recipnet_core::error::Error;
 use recipnet_core::lattice::Lattice;
 use recipnet_core::symmetry::{self, FoundCell, FoundSymmetry, Preference, Rows, SearchOptions};
 
-use crate::arrays::{BatchArrays, compute, cube, slice, table, vector};
+use crate::arrays::{BatchArrays, Given1, Given2, Given3, compute, cube, slice, table, vector};
 
 /// Symmetry of every crystal: per crystal, per row, per operation (with `operation_offsets`), and two cells.
 #[pyfunction]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // Flat arrays and scalars are the contract with Python.
 pub fn find_symmetry<'py>(
     py: Python<'py>,
-    lattices: PyReadonlyArray3<'py, f64>,
-    numbers: PyReadonlyArray1<'py, u8>,
-    occupancies: PyReadonlyArray1<'py, f64>,
-    frac: PyReadonlyArray2<'py, f64>,
-    offsets: PyReadonlyArray1<'py, i64>,
-    site: PyReadonlyArray1<'py, i32>,
+    lattices: Given3<'py, f64>,
+    numbers: Given1<'py, u8>,
+    occupancies: Given1<'py, f64>,
+    frac: Given2<'py, f64>,
+    offsets: Given1<'py, i64>,
+    site: Given1<'py, i32>,
     symprec: f64,
     smallest: bool,
     max_sites: usize,
