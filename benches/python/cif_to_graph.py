@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from _crystals import texts
@@ -24,7 +25,7 @@ CUTOFF = 5.0
 PERIODIC = np.array([1, 1, 1], dtype=np.int64)
 
 
-def gemmi_vesin(given: Sequence[str]) -> Call:
+def gemmi_vesin(given: Sequence[str], quantities: str = "ijSd") -> Call:
     import gemmi
     import vesin
 
@@ -36,7 +37,7 @@ def gemmi_vesin(given: Sequence[str]) -> Call:
         numbers = np.array([site.element.atomic_number for site in sites], dtype=np.uint8)
         frac = np.array([site.fract.tolist() for site in sites])
         lattice = np.array(structure.cell.orth.mat.tolist()).T
-        found = calculator.compute(points=frac @ lattice, box=lattice, periodic=True, quantities="ijSdD")
+        found = calculator.compute(points=frac @ lattice, box=lattice, periodic=True, quantities=quantities)
         return len(found[0]) if len(numbers) else 0
 
     return lambda: sum(map(one, given))
@@ -66,7 +67,7 @@ def ase(given: Sequence[str]) -> Call:
 
     def one(text: str) -> int:
         atoms = read_cif(io.StringIO(text), index=0)
-        return len(neighbor_list("ijdDS", atoms, CUTOFF)[0])
+        return len(neighbor_list("ijdS", atoms, CUTOFF)[0])
 
     return lambda: sum(map(one, given))
 
@@ -102,6 +103,17 @@ def ours(given: Sequence[str]) -> Callable[[int], rn.Edges]:
     return run
 
 
+def ours_with_vectors(given: Sequence[str]) -> Callable[[int], rn.Edges]:
+    plain = ours(given)
+
+    def run(threads: int) -> rn.Edges:
+        edges = plain(threads)
+        _ = edges.vector
+        return edges
+
+    return run
+
+
 def our_nearest(given: Sequence[str]) -> Callable[[int], rn.Edges]:
     def run(threads: int) -> rn.Edges:
         batch, _ = rn.parse_many(given, threads=threads)
@@ -121,6 +133,8 @@ def main() -> None:
         Peer("jarvis-tools", "jarvis-tools", jarvis, slow=True),
     ]
     race.run("CIF text to graph, 5 angstrom", ours, peers, goal=25, crystals=given)
+    peers = [Peer("gemmi, vesin, NumPy", "gemmi", partial(gemmi_vesin, quantities="ijSdD"))]
+    race.run("CIF text to graph with vectors, 5 angstrom", ours_with_vectors, peers, goal=None, crystals=given)
     peers = [
         Peer(
             "jarvis-tools",

@@ -2,8 +2,8 @@
 
     python benches/python/neighbors.py [--source FILE.parquet] [--crystals 500] [--repeats 7] [--skip-memory]
 
-Peers get their own objects ready-made; timed is the call that makes indices, shifts, vectors (pymatgen has none) and
-distances. Sizes are compared first.
+Peers get their own objects ready-made; timed is the call that makes indices, shifts and distances, and in tasks that
+say so the vectors, which pymatgen leaves to NumPy. Sizes are compared first.
 """
 
 from __future__ import annotations
@@ -43,20 +43,37 @@ def pymatgen(crystals: Sequence[rn.Crystal], cutoff: float) -> Call:
     return run
 
 
-def vesin(crystals: Sequence[rn.Crystal], cutoff: float, threads: int) -> Call:
+def pymatgen_vectors(crystals: Sequence[rn.Crystal], cutoff: float) -> Call:
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    given = cells(crystals)
+
+    def run() -> int:
+        count = 0
+        for lattice, cart in given:
+            i, j, images, d = find_points_in_spheres(cart, cart, r=cutoff, pbc=PERIODIC, lattice=lattice, tol=1e-8)
+            keep = d > 1e-8
+            i, j, images = i[keep], j[keep], images[keep]
+            count += len(cart[j] + images @ lattice - cart[i])
+        return count
+
+    return run
+
+
+def vesin(crystals: Sequence[rn.Crystal], cutoff: float, threads: int, quantities: str = "ijSd") -> Call:
     import vesin
 
     given = cells(crystals)
     calculator = vesin.NeighborList(cutoff=cutoff, full_list=True, n_threads=threads)
-    compute = partial(calculator.compute, periodic=True, quantities="ijSdD")
+    compute = partial(calculator.compute, periodic=True, quantities=quantities)
     return lambda: sum(len(compute(points=cart, box=lattice)[0]) for lattice, cart in given)
 
 
-def matscipy(crystals: Sequence[rn.Crystal], cutoff: float) -> Call:
+def matscipy(crystals: Sequence[rn.Crystal], cutoff: float, quantities: str = "ijdS") -> Call:
     from matscipy.neighbours import neighbour_list
 
     given = cells(crystals)
-    compute = partial(neighbour_list, "ijdDS", cutoff=cutoff, pbc=[True] * 3)
+    compute = partial(neighbour_list, quantities, cutoff=cutoff, pbc=[True] * 3)
     return lambda: sum(len(compute(positions=cart, cell=lattice)[0]) for lattice, cart in given)
 
 
@@ -65,7 +82,7 @@ def ase(crystals: Sequence[rn.Crystal], cutoff: float) -> Call:
 
     given = cells(crystals)
     return lambda: sum(
-        len(primitive_neighbor_list("ijdDS", [True] * 3, lattice, cart, cutoff)[0]) for lattice, cart in given
+        len(primitive_neighbor_list("ijdS", [True] * 3, lattice, cart, cutoff)[0]) for lattice, cart in given
     )
 
 
@@ -105,6 +122,15 @@ def jarvis_nearest(crystals: Sequence[rn.Crystal], k: int) -> Call:
 
 def ours(function: Callable[..., rn.Edges], argument: float, crystals: rn.CrystalBatch) -> Callable[[int], rn.Edges]:
     return lambda threads: function(crystals, argument, threads=threads)
+
+
+def with_vectors(cutoff: float, crystals: rn.CrystalBatch) -> Callable[[int], rn.Edges]:
+    def run(threads: int) -> rn.Edges:
+        edges = rn.neighbors(crystals, cutoff, threads=threads)
+        _ = edges.vector
+        return edges
+
+    return run
 
 
 def resident(peak: bool) -> float:
@@ -148,6 +174,12 @@ def main() -> None:
     for cutoff, goal in ((5.0, 15), (8.0, 10)):
         task = f"radius list, {cutoff:g} angstrom"
         race.run(task, partial(ours, rn.neighbors, cutoff), radius(cutoff, slow=True), goal=goal)
+        vectors = [
+            Peer("pymatgen find_points_in_spheres, NumPy", "pymatgen-core", partial(pymatgen_vectors, cutoff=cutoff)),
+            Peer("vesin", "vesin", partial(vesin, cutoff=cutoff, threads=1, quantities="ijSdD")),
+            Peer("matscipy", "matscipy", partial(matscipy, cutoff=cutoff, quantities="ijdDS")),
+        ]
+        race.run(f"radius list with vectors, {cutoff:g} angstrom", partial(with_vectors, cutoff), vectors, goal=None)
     large, skewed = silicon(), sheared()
     name = f"{len(large.numbers)} silicon atoms"
     race.run(f"{name}, 5 angstrom", partial(ours, rn.neighbors, 5.0), radius(5.0), goal=6, crystals=large, data=name)
