@@ -3,6 +3,7 @@
 use super::lists::Lists;
 use super::radius::Search;
 use super::vectors::{EdgesView, edge_vectors};
+use crate::ahead::fetch;
 use crate::batch::BatchView;
 use crate::error::{ArgumentError, Result};
 use crate::math::Real;
@@ -98,14 +99,37 @@ impl<T> Rows<'_, T> {
     /// One pass, so that what an edge is made of is read once; by index, which compiles to half the instructions of
     /// iterators over three columns.
     #[inline(always)]
-    fn set(self, edge: impl Fn(usize) -> Edge<T>) {
+    fn set(self, ahead: bool, edge: impl Fn(usize) -> Edge<T>) {
         let (count, distance) = (self.distance.len(), self.distance);
         let (neighbor, shift) = (&mut self.neighbor[..count], &mut self.shift[..count]);
-        for e in 0..count {
-            let edge = edge(e);
-            (neighbor[e], shift[e], distance[e]) = (edge.neighbor, edge.shift, edge.distance);
+        for from in (0..count).step_by(TOGETHER) {
+            if ahead {
+                fetch([
+                    stretch_ahead(neighbor, from),
+                    stretch_ahead(shift, from),
+                    stretch_ahead(distance, from),
+                ]);
+            }
+            for e in from..(from + TOGETHER).min(count) {
+                let edge = edge(e);
+                (neighbor[e], shift[e], distance[e]) = (edge.neighbor, edge.shift, edge.distance);
+            }
         }
     }
+}
+
+/// Edges that are written between two looks ahead, and how far these look. Three columns are more than what processors
+/// foresee by themselves: of results that do not stay in the cache a tenth of the time was waiting for their lines.
+const TOGETHER: usize = 64;
+const AHEAD: usize = 512;
+/// Edges of a result that stays in the cache.
+const FEW: usize = 1 << 18;
+
+/// What is written to a column some time after a place.
+#[inline(always)]
+fn stretch_ahead<T>(column: &[T], from: usize) -> (*const i8, usize) {
+    let start = column.as_ptr().wrapping_add(from + AHEAD);
+    (start.cast(), TOGETHER * size_of::<T>())
 }
 
 /// Columns that grow.
@@ -145,7 +169,7 @@ impl<T: Real> Sink<T> for Growing<T> {
             shift: &mut self.shift[begin..],
             distance: &mut self.distance[begin..],
         };
-        rows.set(edge);
+        rows.set(false, edge);
     }
 }
 
@@ -154,6 +178,8 @@ impl<T: Real> Sink<T> for Growing<T> {
 pub struct Part<'a, T> {
     centre: &'a mut [i64],
     rows: Rows<'a, T>,
+    /// Whether what is written is far from the cache.
+    ahead: bool,
 }
 
 impl<T: Real> Part<'_, T> {
@@ -180,7 +206,7 @@ impl<T> Sink<T> for Part<'_, T> {
             shift: split(&mut self.rows.shift, count),
             distance: split(&mut self.rows.distance, count),
         };
-        rows.set(edge);
+        rows.set(self.ahead, edge);
     }
 }
 
@@ -219,6 +245,7 @@ impl<'a, T: Real> EdgesMut<'a, T> {
                 shift: self.shift,
                 distance: self.distance,
             },
+            ahead: total > FEW,
         })
     }
 }
@@ -233,6 +260,7 @@ impl<'a, T> Part<'a, T> {
                 shift: split(&mut self.rows.shift, length),
                 distance: split(&mut self.rows.distance, length),
             },
+            ahead: self.ahead,
         }
     }
 }

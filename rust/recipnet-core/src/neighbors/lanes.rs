@@ -256,6 +256,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init)]
     fn stretches_hold_what_may_be_one_tie() {
         // Bins of one lane; the stretches that hold two keys from 1 to REACH bins apart.
         let cases: [(&[u64], &[Range<usize>]); 6] = [
