@@ -458,6 +458,15 @@ mod tests {
     }
 
     #[test]
+    fn shells_of_one_wide_bin_are_in_order() {
+        // Long indices leave few bits for bins: here shells that are no tie share one.
+        let cell = [[9000.0, 0.0, 0.0], [9000.0, 1.2, 0.0], [0.0, 0.0, 1.2 * (1.0 + 3e-9)]];
+        let lattice = Lattice::new(cell).unwrap();
+        assert!(Shape::new(&lattice, 1.0 / 0.9, 1).low_bits() > 64 - MOST_BITS + 5);
+        check(&lattice, 0.9);
+    }
+
+    #[test]
     fn long_and_skewed_cells() {
         check(
             &Lattice::new([[900.0, 0.0, 0.0], [0.0, 1.1, 0.0], [0.0, 0.0, 1.3]]).unwrap(),
