@@ -80,10 +80,10 @@ impl Lists {
         let total = found.hits.len();
         self.total = if found.both { 2 * total } else { total };
         // What lies behind is of other crystals, and is not cleared.
-        at_least(&mut self.fractional, total);
-        at_least(&mut self.lengths, total);
-        at_least(&mut self.keys, total);
-        at_least(&mut self.entries, self.total);
+        grow(&mut self.fractional, total);
+        grow(&mut self.lengths, total);
+        grow(&mut self.keys, total);
+        grow(&mut self.entries, self.total);
         self.meet(found, frac);
         let too_far = measure(&self.fractional[..total], &mut self.lengths, &mut self.keys, given);
         self.enter(found);
@@ -305,7 +305,7 @@ impl Found<'_> {
 }
 
 /// Make a vector at least so long.
-fn at_least<T: Copy + Default>(vector: &mut Vec<T>, length: usize) {
+fn grow<T: Copy + Default>(vector: &mut Vec<T>, length: usize) {
     if vector.len() < length {
         vector.resize(length, T::default());
     }

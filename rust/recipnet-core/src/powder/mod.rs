@@ -290,7 +290,7 @@ holds!(Lines: two_theta, intensity, d_spacing, hkl, multiplicity);
 holds!(Scratch: sorter, workspace, factors, rings, leaders, hkl, multiplicity, lines);
 
 impl Lines {
-    /// Write the lines of one crystal over what was here; reflections in the order of their d, falling. Returns how many
+    /// Write the lines of one crystal over what was here; reflections by their d, falling to 1e-12. Returns how many
     /// there are. Angles are sines still, intensities as measured.
     ///
     /// Without branches, since where lines begin cannot be foretold: each reflection writes what its line is so far.
