@@ -8,7 +8,8 @@
 use std::array::from_fn;
 
 use super::Gaussians;
-use crate::machine::{Kernel, Machine};
+use crate::machine::{Kernel, Machine, dispatch};
+use crate::scratch::holds;
 
 /// Coefficients of a cell, rising powers of the distance of `y` from its middle.
 type Polynomial = [f64; 11];
@@ -23,10 +24,8 @@ const FIRST: u32 = (OFFSET.to_bits() >> WITHIN) as u32;
 /// Cells: up to s = 6 and a hair.
 const COUNT: usize = 98;
 
-/// No cell.
-const DONE: u32 = u32::MAX;
-/// Values that are computed side by side: two vectors, so that one is not waited for.
-const LANES: usize = 16;
+/// Values that are computed side by side.
+const LANES: usize = 8;
 
 /// A form factor, cell by cell; behind the last cell it is no number.
 #[derive(Debug, PartialEq)]
@@ -77,58 +76,104 @@ fn economize(series: &mut [f64; TERMS]) {
     }
 }
 
+/// [`LANES`] values from `start` on are computed by the polynomial of a cell; those that belong to another one are
+/// computed again by the steps that follow.
+#[derive(Debug, Clone, Copy, Default)]
+struct Step {
+    start: u32,
+    cell: u32,
+}
+
+/// How values of s^2 fall into cells: the same for every factor that is asked for there.
+#[derive(Debug, Default)]
+pub struct Steps {
+    list: Vec<Step>,
+    /// Scratch: the cell of each value.
+    cells: Vec<u32>,
+}
+
+holds!(Steps: list, cells);
+
+impl Steps {
+    /// Few steps where values come in the order of s, as those of reflections do.
+    pub fn set(&mut self, square: &[f64]) {
+        dispatch(FindSteps { square, steps: self });
+    }
+}
+
+struct FindSteps<'a> {
+    square: &'a [f64],
+    steps: &'a mut Steps,
+}
+
+impl Kernel for FindSteps<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self) {
+        let Steps { list, cells } = self.steps;
+        cells.resize(self.square.len(), 0);
+        for (to, square) in cells.iter_mut().zip(self.square) {
+            let cell = ((square + OFFSET).to_bits() >> WITHIN) as u32;
+            *to = cell.wrapping_sub(FIRST).min(COUNT as u32);
+        }
+        list.resize(self.square.len(), Step::default());
+        let (to, mut number) = (list.as_mut_slice(), 0);
+        for (block, start) in cells.chunks(LANES).zip((0..).step_by(LANES)) {
+            to[number] = Step { start, cell: block[0] };
+            number += 1;
+            if block.iter().fold(0, |others, cell| others | (cell ^ block[0])) == 0 {
+                continue;
+            }
+            for ((&before, &cell), start) in block.iter().zip(&block[1..]).zip(start + 1..) {
+                // Without a branch: a step is written in any case, and stays if it is needed.
+                to[number] = Step { start, cell };
+                number += usize::from(cell != before);
+            }
+        }
+        list.truncate(number);
+    }
+}
+
 /// Values of a form factor at each s^2.
 pub struct Evaluate<'a> {
     pub cells: &'a Cells,
     pub square: &'a [f64],
+    pub steps: &'a Steps,
     pub out: &'a mut [f64],
 }
 
 impl Kernel for Evaluate<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        let (blocks, rest) = self.square.as_chunks::<LANES>();
-        let (to, to_rest) = self.out.as_chunks_mut::<LANES>();
-        for (square, to) in blocks.iter().zip(to) {
-            *to = values::<M>(self.cells, square);
-        }
-        if let Some(&last) = rest.last() {
-            let mut padded = [last; LANES];
-            padded[..rest.len()].copy_from_slice(rest);
-            to_rest.copy_from_slice(&values::<M>(self.cells, &padded)[..rest.len()]);
+        let Cells(cells) = self.cells;
+        for step in &self.steps.list {
+            let at = step.start as usize;
+            let (Some(square), Some(out)) = (self.square.get(at..), self.out.get_mut(at..)) else {
+                return;
+            };
+            let bits = (u64::from(FIRST + step.cell) << WITHIN) | (1 << (WITHIN - 1));
+            let polynomial = (&cells[step.cell as usize], f64::from_bits(bits));
+            if let (Some(square), Some(out)) = (square.first_chunk(), out.first_chunk_mut()) {
+                *out = values::<M>(polynomial, square);
+            } else {
+                let mut padded = [0.0; LANES];
+                padded[..square.len()].copy_from_slice(square);
+                out.copy_from_slice(&values::<M>(polynomial, &padded)[..square.len()]);
+            }
         }
     }
 }
 
+/// The polynomial of a cell, whose middle is the second number.
 #[inline(always)]
-fn values<M: Machine>(Cells(cells): &Cells, square: &[f64; LANES]) -> [f64; LANES] {
-    let (mut cell, mut apart) = ([0; LANES], [0.0; LANES]);
+fn values<M: Machine>(([lower @ .., highest], middle): (&Polynomial, f64), square: &[f64; LANES]) -> [f64; LANES] {
+    let (mut sum, mut apart) = ([*highest; LANES], [0.0; LANES]);
     for i in 0..LANES {
-        let y = square[i] + OFFSET;
-        let bits = y.to_bits();
-        let middle = f64::from_bits(bits >> WITHIN << WITHIN | 1 << (WITHIN - 1));
-        apart[i] = y - middle;
-        cell[i] = ((bits >> WITHIN) as u32).wrapping_sub(FIRST).min(COUNT as u32);
+        apart[i] = (square[i] + OFFSET) - middle;
     }
-    // Reflections come in the order of s as a rule: of eight, most lie in one cell or two.
-    let mut values = [0.0; LANES];
-    let mut at = cell[0];
-    while at != DONE {
-        let [lower @ .., highest] = &cells[at as usize];
-        let mut sum = [*highest; LANES];
-        for coefficient in lower.iter().rev() {
-            for i in 0..LANES {
-                sum[i] = M::madd(sum[i], apart[i], *coefficient);
-            }
-        }
-        let mut next = DONE;
+    for coefficient in lower.iter().rev() {
         for i in 0..LANES {
-            let is_here = cell[i] == at;
-            values[i] = if is_here { sum[i] } else { values[i] };
-            cell[i] = if is_here { DONE } else { cell[i] };
-            next = next.min(cell[i]);
+            sum[i] = M::madd(sum[i], apart[i], *coefficient);
         }
-        at = next;
     }
-    values
+    sum
 }

@@ -19,6 +19,7 @@ mod xray_table;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+pub(crate) use self::cells::Steps;
 use self::cells::{Cells, Evaluate};
 use crate::elements;
 use crate::error::{ArgumentError, Error, Result};
@@ -183,10 +184,22 @@ impl Factor {
     /// assert!((f[0] - 14.0).abs() < 0.01);
     /// ```
     pub fn evaluate(&self, square: &[f64], out: &mut [f64]) {
+        let mut steps = Steps::default();
+        steps.set(square);
+        self.evaluate_by(&steps, square, out);
+    }
+
+    /// [`Self::evaluate`] with the steps of these `s^2`.
+    pub(crate) fn evaluate_by(&self, steps: &Steps, square: &[f64], out: &mut [f64]) {
         debug_assert_eq!(square.len(), out.len());
         match self.0 {
             Shape::Constant(c) => out.fill(c),
-            Shape::Falling(cells) => dispatch(Evaluate { cells, square, out }),
+            Shape::Falling(cells) => dispatch(Evaluate {
+                cells,
+                square,
+                steps,
+                out,
+            }),
         }
     }
 }
@@ -278,12 +291,14 @@ pub fn form_factors(
         }
     }
     let square: Vec<f64> = stol.iter().map(|s| s * s).collect();
+    let mut steps = Steps::default();
+    steps.set(&square);
     let mut out = vec![0.0; numbers.len() * stol.len()];
     if !stol.is_empty() {
         let rows: Vec<_> = factors.into_iter().zip(out.chunks_exact_mut(stol.len())).collect();
         let nanos = (rows.len() * stol.len()) as f64;
         parallel::for_each(rows, parallel::workers(threads, nanos)?, |(factor, row)| {
-            factor.evaluate(&square, row);
+            factor.evaluate_by(&steps, &square, row);
         })?;
     }
     Ok(out)

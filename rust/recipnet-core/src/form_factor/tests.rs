@@ -39,9 +39,12 @@ fn on<M: Machine>(factor: &Factor, square: &[f64]) -> Vec<f64> {
         unreachable!("a constant")
     };
     let mut out = vec![f64::NAN; square.len()];
+    let mut steps = Steps::default();
+    steps.set(square);
     Evaluate {
         cells,
         square,
+        steps: &steps,
         out: &mut out,
     }
     .run::<M>();
