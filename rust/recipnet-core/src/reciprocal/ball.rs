@@ -33,6 +33,19 @@ pub fn radius(d_min: f64) -> f64 {
     (1.0 + BOUNDARY_TOLERANCE) / d_min
 }
 
+/// Add the runs, of step 1, of half the ball `|h @ frame| <= radius`: of those but (0, 0, 0) whose first non-zero index is
+/// positive, rising. The frame is triangular as `math::triangular` makes it.
+pub(crate) fn add_half(frame: &Mat3, radius: f64, out: &mut Vec<Run>) {
+    dispatch(Ball {
+        frame,
+        radius,
+        half: Some(WHOLE_SECTOR),
+        most: u64::MAX,
+        out,
+        count: &mut 0,
+    });
+}
+
 /// Add the runs, of step 1, of all reflections with `d >= d_min` but (0, 0, 0), rising in hkl.
 ///
 /// With `half`, one of each pair +-h: the one whose first non-zero index is positive; of those with h > 0 the ones

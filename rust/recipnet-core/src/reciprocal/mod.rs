@@ -9,10 +9,9 @@ mod plan;
 mod sort;
 mod wedge;
 
-pub(crate) use crate::lattice::lines;
 pub use absences::Absences;
 pub use ball::BOUNDARY_TOLERANCE;
-pub(crate) use ball::expected;
+pub(crate) use ball::{Run, add_half, expected};
 pub(crate) use group::generators;
 pub use group::{LaueGroup, OperationsView};
 pub use plan::Plan;

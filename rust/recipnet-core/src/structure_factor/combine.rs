@@ -1,5 +1,7 @@
 //! From the sums of phases of each kind of atom to structure factors: weights by shell, mates, dispersion.
 
+use std::array::from_fn;
+use std::hint::black_box;
 use std::ops::Range;
 
 use super::grid::Grid;
@@ -14,6 +16,9 @@ use crate::machine::{Kernel, Machine, dispatch};
 pub(super) const KINDS: usize = 64;
 /// Kinds whose parts are added to a reflection at a time.
 const TOGETHER: usize = 4;
+
+/// Complex numbers that may lie before the first whole cache line.
+const BESIDE: usize = 3;
 
 /// Which reflections lie in a slab.
 pub(super) enum Members<'a> {
@@ -92,10 +97,13 @@ impl Job<'_> {
         let size = (last.end() - first.base) as usize;
         let mut fresh = true;
         for (kinds, ranges) in self.kinds(KINDS) {
-            if sums.len() < size * kinds.len() {
-                sums.resize(size * kinds.len(), [0.0; 2]);
+            // Lines are whole cache lines, if the first one begins one.
+            let needed = size * kinds.len() + BESIDE;
+            if sums.len() < needed {
+                sums.resize(needed, [0.0; 2]);
             }
-            let sums = &mut sums[..size * kinds.len()];
+            let skipped = sums.as_ptr().align_offset(64).min(BESIDE);
+            let sums = &mut sums[skipped..skipped + size * kinds.len()];
             let atoms = (self.grouped.frac.as_slice(), self.grouped.amplitudes.as_slice());
             separable::sums(rows, self.rows.axis, atoms, ranges, scratch, sums);
             for (kinds, sums) in kinds.chunks(TOGETHER).zip(sums.chunks(TOGETHER * size)) {
@@ -201,25 +209,22 @@ impl<const K: usize> Kernel for Combine<'_, K> {
 impl<const K: usize> Combine<'_, K> {
     #[inline(always)]
     fn all<M: Machine>(self, put: impl Fn(Complex, &mut Complex)) {
-        let size = self.sums.len() / K;
-        let mut sums: [&[Complex]; K] = [&[]; K];
-        for (own, all) in sums.iter_mut().zip(self.sums.chunks_exact(size)) {
-            *own = &all[..size];
-        }
-        let mut weights = self.weights;
-        for own in &mut weights {
-            *own = &own[..self.weights[0].len()];
-        }
+        let (size, shells) = (self.sums.len() / K, self.weights[0].len());
+        // Of one length, as the compiler sees: what is looked up is checked once.
+        let sums: [&[Complex]; K] = from_fn(|k| &self.sums[k * size..][..size]);
+        let weights: [&[f64]; K] = from_fn(|k| &self.weights[k][..shells]);
+        // Not known to the compiler, which would else take pairs apart to save a product with 1.
+        let signs = black_box(SIGNS);
         match self.members {
             Members::All => {
                 for ((&place, &shell), to) in self.places.iter().zip(self.shells).zip(self.out) {
-                    put(product::<M, K>(&weights, &sums, self.first, place, shell), to);
+                    put(product::<M, K>(&weights, &sums, &signs, self.first, place, shell), to);
                 }
             }
             Members::Some(list) => {
                 for (&i, to) in list.iter().zip(self.out) {
                     let (place, shell) = (self.places[i as usize], self.shells[i as usize]);
-                    put(product::<M, K>(&weights, &sums, self.first, place, shell), to);
+                    put(product::<M, K>(&weights, &sums, &signs, self.first, place, shell), to);
                 }
             }
         }
@@ -231,6 +236,7 @@ impl<const K: usize> Combine<'_, K> {
 fn product<M: Machine, const K: usize>(
     weights: &[&[f64]; K],
     sums: &[&[Complex]; K],
+    signs: &[Complex; 2],
     first: usize,
     place: Place,
     shell: u32,
@@ -244,6 +250,6 @@ fn product<M: Machine, const K: usize>(
             sum[part] = M::madd(weight, own[part], sum[part]);
         }
     }
-    let sign = &SIGNS[usize::from(place.is_mate())];
+    let sign = &signs[usize::from(place.is_mate())];
     [sum[0] * sign[0], sum[1] * sign[1]]
 }

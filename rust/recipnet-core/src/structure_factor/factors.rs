@@ -4,7 +4,7 @@ use super::combine::{Job, KINDS, Members};
 use super::grid::Grid;
 use super::obeyed::{Images, Symmetry, obeyed};
 use super::orbits::Orbits;
-use super::ragged::{check_indices, check_length, check_offsets_of};
+use super::ragged::{check_largest, check_length, check_offsets_of};
 use super::rows::Rows;
 use super::scatterers::{Displacement, Grouped, Scatterers};
 use super::separable::{self, Complex};
@@ -178,19 +178,18 @@ impl Workspace {
         how: (f64, usize),
         out: &mut [Complex],
     ) -> Result<()> {
-        check_indices(hkl, first)?;
         if let Some(symmetry) = symmetry {
-            self.by_orbits((atoms, b, symmetry), hkl, how, out)
+            self.by_orbits((atoms, b, symmetry), (hkl, first), how, out)
         } else {
             self.grouped.set(atoms, b, None);
-            self.sum((atoms, b), hkl, how, out)
+            self.sum((atoms, b), (hkl, first), how, out)
         }
     }
 
     fn by_orbits(
         &mut self,
         (atoms, b, symmetry): (&Scatterers, usize, &Symmetry),
-        hkl: &[[i32; 3]],
+        (hkl, first): (&[[i32; 3]], usize),
         how: (f64, usize),
         out: &mut [Complex],
     ) -> Result<()> {
@@ -199,6 +198,7 @@ impl Workspace {
         let kinds = &atoms.kinds[own];
         let friedel = (kinds.iter()).all(|&kind| atoms.species[kind as usize].dispersion[1] == 0.0);
         self.shells.set(hkl, atoms.lattices[b].reciprocal(), false);
+        check_largest(self.shells.reach, hkl, first)?;
         let radius = 2.0 * self.shells.largest.sqrt();
         let mut orbits = std::mem::take(&mut self.orbits);
         let mut sums = std::mem::take(&mut self.of_orbits);
@@ -211,11 +211,11 @@ impl Workspace {
         self.grouped.set(atoms, b, stands_for);
         let result = if stands_for.is_some() {
             sums.resize(orbits.unique.len(), [0.0; 2]);
-            let done = self.sum((atoms, b), &orbits.unique, how, &mut sums);
+            let done = self.sum((atoms, b), (&orbits.unique, 0), how, &mut sums);
             orbits.expand(symmetry, friedel, &mut sums, out);
             done
         } else {
-            self.sum((atoms, b), hkl, how, out)
+            self.sum((atoms, b), (hkl, first), how, out)
         };
         (self.orbits, self.of_orbits) = (orbits, sums);
         result
@@ -225,7 +225,7 @@ impl Workspace {
     fn sum(
         &mut self,
         (atoms, b): (&Scatterers, usize),
-        hkl: &[[i32; 3]],
+        (hkl, first): (&[[i32; 3]], usize),
         (error, workers): (f64, usize),
         out: &mut [Complex],
     ) -> Result<()> {
@@ -238,6 +238,7 @@ impl Workspace {
             .iter()
             .any(|kind| matches!(kind.displacement, Displacement::Anisotropic(_)));
         self.shells.set(hkl, atoms.lattices[b].reciprocal(), each);
+        check_largest(self.shells.reach, hkl, first)?;
         let largest = self.shells.largest.sqrt();
         if largest > atoms.max_stol * (1.0 + 1e-9) {
             return Err(Error::Argument(ArgumentError {

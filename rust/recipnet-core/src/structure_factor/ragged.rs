@@ -70,7 +70,7 @@ impl<'a, T: Scalar> Ragged<'a, T> {
                 format!("coordinates must be finite, row {row} is not"),
             ));
         }
-        check_indices(hkl, 0)?;
+        check_indices(hkl)?;
         Ok(Self {
             frac,
             hkl,
@@ -137,13 +137,19 @@ impl<'a, T: Scalar> Ragged<'a, T> {
     }
 }
 
-/// Refuse an index beyond [`MAX_INDEX`]; `first` is the number of the first row.
-pub(super) fn check_indices(hkl: &[[i32; 3]], first: usize) -> Result<()> {
-    let (limit, mut largest) = (MAX_INDEX.unsigned_abs(), 0);
+/// Refuse an index beyond [`MAX_INDEX`].
+fn check_indices(hkl: &[[i32; 3]]) -> Result<()> {
+    let mut largest = 0;
     dispatch(Largest {
         values: hkl.as_flattened(),
         largest: &mut largest,
     });
+    check_largest(largest, hkl, 0)
+}
+
+/// Refuse a largest size of an index beyond [`MAX_INDEX`]; `first` is the number of the first row.
+pub(super) fn check_largest(largest: u32, hkl: &[[i32; 3]], first: usize) -> Result<()> {
+    let limit = MAX_INDEX.unsigned_abs();
     let bad = |h: &[i32; 3]| h.iter().any(|v| v.unsigned_abs() > limit);
     match (largest > limit).then(|| hkl.iter().position(bad)).flatten() {
         None => Ok(()),

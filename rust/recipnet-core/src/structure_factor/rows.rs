@@ -1,30 +1,32 @@
 //! Reflections as lines of one index, around whose middle a sum of phases is even or odd.
 //!
-//! On a line (h, k, l0 +- m) the terms are `XYZ^l0 . Z^(+-m)`, so four sums of real products serve two reflections.
+//! The middle lies between two reflections, (h, k, l0) and (h, k, l0 + 1). At a distance of n = m + 1/2 from it the terms
+//! are `XYZ^(l0 + 1/2) . Z^(+-n)`, so four sums of real products serve two reflections.
 //! Friedel mates `F(-h) = conj F(h)` of real weights share a place.
 
-use std::array::{from_mut, from_ref};
 use std::ops::Range;
 
 use crate::lattice::Lattice;
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::triangular;
-use crate::reciprocal;
+use crate::reciprocal::{self, Run};
 use crate::scratch::holds;
 
-/// Reflections of a line are summed side by side in groups of this many.
+/// Reflections of a side of a line are summed together in groups of this many.
+pub const SIDE: usize = 8;
+/// Reflections that are looked up, or compared, side by side.
 pub const LANES: usize = 8;
 /// A gap that is wider than this cuts a line when lines are sparse.
 const GAP: i32 = 8;
 /// The bit of a place that says that the mate of the reflection is stored.
 const MATE: u32 = 1 << 31;
 
-/// A line of reflections about `start`: `LANES vectors - 1` to each side of it.
+/// A line of reflections: `SIDE vectors` up to `start`, and as many behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// Indices of the middle.
+    /// Indices before the middle.
     pub start: [i32; 3],
-    /// Groups of [`LANES`] of each side, the middle in both.
+    /// Groups of [`SIDE`] of each side.
     pub vectors: u32,
     /// Slots of the lines before.
     pub base: u32,
@@ -34,7 +36,7 @@ impl Row {
     /// Reflections of the line.
     #[inline]
     pub fn slots(&self) -> usize {
-        2 * LANES * self.vectors as usize - 1
+        2 * SIDE * self.vectors as usize
     }
 
     /// The slot after its last.
@@ -72,6 +74,10 @@ pub struct Rows {
     pub places: Vec<Place>,
     /// Scratch: for each line of a dense box, the slot of its running index 0.
     bins: Vec<i32>,
+    /// Scratch: for each reflection, its line in that box.
+    numbers: Vec<u32>,
+    /// Scratch: the lines of a ball.
+    runs: Vec<Run>,
     /// Scratch: the first and the last running index of each line.
     spans: Vec<(i32, i32)>,
 }
@@ -99,7 +105,7 @@ fn place(zero: i32, l: i32, sign: i32) -> Place {
     Place((zero + l) as u32 | (sign as u32 & MATE))
 }
 
-holds!(Rows: lines, places, bins, spans);
+holds!(Rows: lines, places, bins, numbers, runs, spans);
 
 impl Rows {
     /// Sort reflections, all of them within `1/d <= 2 stol`, into lines along the longest axis.
@@ -125,6 +131,7 @@ impl Rows {
             columns: columns as i32,
             shift: extent[q],
             bins: &self.bins,
+            numbers: &mut self.numbers,
             places: &mut self.places,
         };
         dispatch(look_up);
@@ -139,15 +146,16 @@ impl Rows {
 
     /// Add a line; the slot of its running index 0.
     fn push(&mut self, h: i32, k: i32, low: i32, high: i32) -> i32 {
-        let middle = low + (high - low) / 2;
-        let vectors = ((high - middle) as u32 + 1).div_ceil(LANES as u32);
+        // Of an odd number one more lies behind the middle.
+        let middle = low + (high - low + 1) / 2 - 1;
+        let vectors = ((high - middle) as u32).div_ceil(SIDE as u32);
         let base = self.lines.last().map_or(0, Row::end);
         let mut start = [0; 3];
         for (axis, index) in axes(self.axis).into_iter().zip([h, k, middle]) {
             start[axis] = index;
         }
         self.lines.push(Row { start, vectors, base });
-        (base + LANES as u32 * vectors - 1) as i32 - middle
+        (base + SIDE as u32 * vectors) as i32 - 1 - middle
     }
 
     /// All lines of the half ball; false if that would be far more reflections than were asked for.
@@ -168,12 +176,20 @@ impl Rows {
         self.bins.resize(bins, 0);
         let reciprocal = lattice.reciprocal();
         let frame = triangular(&axes(self.axis).map(|a| reciprocal[a]));
-        reciprocal::lines(&frame, radius, true, |h, k, from, to| {
-            if from <= to {
-                let bin = (h * columns as i32 + k + shift) as usize;
-                self.bins[bin] = self.push(h, k, from, to);
-            }
-        });
+        let mut runs = std::mem::take(&mut self.runs);
+        runs.clear();
+        reciprocal::add_half(&frame, radius, &mut runs);
+        // The line through the origin has both sides.
+        let mut others = runs.as_slice();
+        let mut reach = 0;
+        if let [Run { h: 0, k: 0, count, .. }, rest @ ..] = others {
+            (reach, others) = (*count as i32, rest);
+        }
+        self.bins[shift as usize] = self.push(0, 0, -reach, reach);
+        for &Run { h, k, l, count } in others {
+            self.bins[(h * columns as i32 + k + shift) as usize] = self.push(h, k, l, l + count as i32 - 1);
+        }
+        self.runs = runs;
         true
     }
 
@@ -259,6 +275,8 @@ struct LookUp<'a> {
     columns: i32,
     shift: i32,
     bins: &'a [i32],
+    /// Scratch: number of each reflection's line in the table.
+    numbers: &'a mut Vec<u32>,
     places: &'a mut Vec<Place>,
 }
 
@@ -274,39 +292,24 @@ impl Kernel for LookUp<'_> {
 }
 
 impl LookUp<'_> {
+    /// P, Q and R are the axes.
     #[inline(always)]
     fn along<const P: usize, const Q: usize, const R: usize>(self) {
         self.places.resize(self.hkl.len(), Place(0));
-        let (groups, rest) = self.hkl.as_chunks::<LANES>();
-        let (to, to_rest) = self.places.as_chunks_mut::<LANES>();
-        let (columns, shift, bins) = (self.columns, self.shift, self.bins);
-        for (group, to) in groups.iter().zip(to) {
-            some::<P, Q, R, LANES>(group, columns, shift, bins, to);
+        self.numbers.resize(self.hkl.len(), 0);
+        let (columns, shift) = (self.columns, self.shift);
+        // Two loops: the first one is of whole vectors.
+        for ((h, number), place) in self.hkl.iter().zip(&mut *self.numbers).zip(&mut *self.places) {
+            // Negative where the first index is, or the second if the first is 0.
+            let line = h[P] * columns + h[Q];
+            let sign = line >> 31;
+            *number = ((line ^ sign) - sign + shift) as u32;
+            // Within the line, about its running index 0; the mate's bit is the highest.
+            *place = Place((((h[R] ^ sign) - sign) as u32).wrapping_add(sign as u32 & MATE));
         }
-        for (h, to) in rest.iter().zip(to_rest) {
-            some::<P, Q, R, 1>(from_ref(h), columns, shift, bins, from_mut(to));
+        for (number, place) in self.numbers.iter().zip(&mut *self.places) {
+            place.0 = place.0.wrapping_add(self.bins[*number as usize] as u32);
         }
-    }
-}
-
-/// Places of N reflections; P, Q and R are the axes.
-#[inline(always)]
-fn some<const P: usize, const Q: usize, const R: usize, const N: usize>(
-    hkl: &[[i32; 3]; N],
-    columns: i32,
-    shift: i32,
-    bins: &[i32],
-    to: &mut [Place; N],
-) {
-    let (mut line, mut l, mut signs) = ([0; N], [0; N], [0; N]);
-    for i in 0..N {
-        // Negative where the first index is, or the second if the first is 0.
-        let number = hkl[i][P] * columns + hkl[i][Q];
-        let sign = number >> 31;
-        (line[i], l[i], signs[i]) = ((number ^ sign) - sign + shift, (hkl[i][R] ^ sign) - sign, sign);
-    }
-    for i in 0..N {
-        to[i] = place(bins[line[i] as usize], l[i], signs[i]);
     }
 }
 
@@ -328,7 +331,7 @@ mod tests {
             let next = rows.lines.partition_point(|row| row.base as usize <= place.slot());
             let row = rows.lines[next - 1];
             let mut found = row.start;
-            found[rows.axis] += (place.slot() - row.base as usize) as i32 - row.slots() as i32 / 2;
+            found[rows.axis] += (place.slot() - row.base as usize) as i32 + 1 - row.slots() as i32 / 2;
             let sign = if place.is_mate() { -1 } else { 1 };
             assert_eq!(found.map(|i| sign * i), *h);
         }
@@ -371,7 +374,7 @@ mod tests {
             prop_assume!(cell.is_ok());
             let lattice = cell.unwrap();
             let mut hkl = vec![];
-            reciprocal::lines(&triangular(lattice.reciprocal()), 1.0, half, |h, k, from, to| {
+            crate::lattice::lines(&triangular(lattice.reciprocal()), 1.0, half, |h, k, from, to| {
                 hkl.extend((from..=to).map(|l| [h, k, l]));
             });
             check(&hkl, &lattice);

@@ -1,13 +1,13 @@
 //! Sums of phases over the atoms of each kind, for lines of reflections.
 //!
-//! With `p = X^h Y^k Z^l0` of an atom and `z = w Z^m`, the four sums of `p_re z_re`, `p_im z_im`, `p_re z_im` and
-//! `p_im z_re` give `sum w e(h, k, l0 + m)` and `sum w e(h, k, l0 - m)`: half the products of a sum for each. The
-//! running index lies along vector registers, an atom's `p` is the same for all of them: a complex matrix product of
-//! (lines, atoms) and (atoms, m), made in chunks of atoms whose powers stay in the cache.
+//! With `p = X^h Y^k Z^(l0 + 1/2)` of an atom and `z = w Z^(m + 1/2)`, the four sums of `p_re z_re`, `p_im z_im`,
+//! `p_re z_im` and `p_im z_re` give `sum w e(h, k, l0 + 1 + m)` and `sum w e(h, k, l0 - m)`: half the products of a sum
+//! for each. The running index lies along vector registers, an atom's `p` is the same for all of them: a complex matrix
+//! product of (lines, atoms) and (atoms, m), made in chunks of atoms whose powers stay in the cache.
 
 use std::ops::Range;
 
-use super::rows::{LANES, Row, axes};
+use super::rows::{LANES, Row, SIDE, axes};
 use crate::elementary::{ROUND, cis};
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::Vec3;
@@ -19,10 +19,16 @@ const BLOCK: usize = 32;
 const TOGETHER: usize = 8;
 /// Numbers that lie side by side: atoms, or steps of the running index.
 type Lanes = [f64; LANES];
+/// Numbers of [`SIDE`] reflections, each beside itself or its negative: where complex numbers lie side by side,
+/// sums of products with them need no rearranging.
+type Twice = [f64; 2 * SIDE];
 /// A complex number.
 pub type Complex = [f64; 2];
+/// Sums of neighbours on a line.
+type Side = [Complex; SIDE];
 
-/// `exp(2 pi i n x)` of the atoms of a chunk, for n from `-negative` to some largest index.
+/// `exp(2 pi i (n + shift) x)` of the atoms of a chunk, for n from `-negative` to some largest index; the shift is 0, or
+/// 1/2 on the axis of the lines.
 #[derive(Default)]
 struct Powers {
     negative: i32,
@@ -38,7 +44,7 @@ impl Powers {
     /// The first index of each eight comes from sine and cosine of reduced turns, the others by multiplication, so
     /// that errors do not grow with the index.
     #[inline(always)]
-    fn fill<M: Machine>(&mut self, axis: usize, frac: &[Vec3], negative: i32, positive: i32) {
+    fn fill<M: Machine>(&mut self, axis: usize, frac: &[Vec3], shift: f64, [negative, positive]: [i32; 2]) {
         self.negative = negative;
         self.width = frac.len().div_ceil(LANES);
         let largest = negative.max(positive) as usize;
@@ -51,6 +57,7 @@ impl Powers {
         let width = self.width;
         let (below_re, re) = self.re[..size].split_at_mut(negative as usize * width);
         let (below_im, im) = self.im[..size].split_at_mut(negative as usize * width);
+        let mirrors = negative as usize + usize::from(shift == 0.0);
         for (block, frac) in frac.chunks(LANES).enumerate() {
             let mut x = [0.0; LANES];
             for (to, frac) in x.iter_mut().zip(frac) {
@@ -60,26 +67,24 @@ impl Powers {
             for i in 0..LANES {
                 (one_re[i], one_im[i]) = cis(x[i]);
             }
-            let (mut now_re, mut now_im) = ([1.0; LANES], [0.0; LANES]);
+            let (mut now_re, mut now_im) = ([0.0; LANES], [0.0; LANES]);
             let rows = re.chunks_exact_mut(width).zip(im.chunks_exact_mut(width));
             for (index, (re, im)) in rows.enumerate() {
-                if index > 0 && index % LANES == 0 {
+                if index % LANES == 0 {
                     for i in 0..LANES {
-                        let turns = index as f64 * x[i];
+                        let turns = (index as f64 + shift) * x[i];
                         (now_re[i], now_im[i]) = cis(turns - ((turns + ROUND) - ROUND));
                     }
                 }
                 (re[block], im[block]) = (now_re, now_im);
+                // The conjugates, of 1 or of 1/2 on.
+                if let Some(mirror) = mirrors.checked_sub(index + 1) {
+                    let at = mirror * width + block;
+                    if let (Some(re), Some(im)) = (below_re.get_mut(at), below_im.get_mut(at)) {
+                        (*re, *im) = (now_re, now_im.map(|x| -x));
+                    }
+                }
                 (now_re, now_im) = times::<M>((&now_re, &now_im), (&one_re, &one_im));
-            }
-        }
-        // Conjugates.
-        let above = re[width..].chunks_exact(width).zip(im[width..].chunks_exact(width));
-        let below = below_re.chunks_exact_mut(width).zip(below_im.chunks_exact_mut(width));
-        for ((to_re, to_im), (re, im)) in below.rev().zip(above) {
-            to_re.copy_from_slice(re);
-            for (to, im) in to_im.iter_mut().zip(im) {
-                *to = im.map(|x| -x);
             }
         }
     }
@@ -104,19 +109,33 @@ fn times<M: Machine>((a_re, a_im): (&Lanes, &Lanes), (b_re, b_im): (&Lanes, &Lan
     (re, im)
 }
 
+/// Complex products of arrays of one length.
+#[inline(always)]
+fn product<M: Machine>(a: (&[Lanes], &[Lanes]), b: (&[Lanes], &[Lanes]), to: (&mut [Lanes], &mut [Lanes])) {
+    let from = a.0.iter().zip(a.1).zip(b.0.iter().zip(b.1));
+    for ((a, b), (re, im)) in from.zip(to.0.iter_mut().zip(to.1)) {
+        (*re, *im) = times::<M>(a, b);
+    }
+}
+
 /// What the sums need beside their result; kept between crystals.
 #[derive(Default)]
 pub struct Scratch {
     powers: [Powers; 3],
-    /// `X^h Y^k Z^l0` of a block of lines: group g of atoms of line r at `r width + g`.
+    /// `X^h Y^k Z^(l0 + 1/2)` of a block of lines: group g of atoms of line r at `r width + g`.
+    p: Vec<Complex>,
+    /// The same, before real and imaginary parts are put beside each other.
     p_re: Vec<Lanes>,
     p_im: Vec<Lanes>,
-    /// `w Z^m`: group v of atom j of n, m from `LANES v` on, at `v n + j`.
-    z_re: Vec<Lanes>,
-    z_im: Vec<Lanes>,
+    /// `X^h Z^(l0 + 1/2)`.
+    xz_re: Vec<Lanes>,
+    xz_im: Vec<Lanes>,
+    /// `w Z^(m + 1/2)`: group v of atom j of n, m from `SIDE v` on, at `v n + j`; see [`Twice`].
+    z_re: Vec<Twice>,
+    z_im: Vec<Twice>,
 }
 
-holds!(Scratch: powers, p_re, p_im, z_re, z_im);
+holds!(Scratch: powers, p, p_re, p_im, xz_re, xz_im, z_re, z_im);
 
 /// Sums over the atoms of each kind, for consecutive lines: kind k's slots are `out[k size..(k + 1) size]`, where
 /// they lie as [`Row`] says. `kinds` are consecutive ranges of atoms.
@@ -128,6 +147,7 @@ pub fn sums(
     scratch: &mut Scratch,
     out: &mut [Complex],
 ) {
+    let out = out.as_chunks_mut().0;
     let atoms = kinds.first().map_or(0, |k| k.start)..kinds.last().map_or(0, |k| k.end);
     for begin in atoms.clone().step_by(CHUNK) {
         let chunk = begin..(begin + CHUNK).min(atoms.end);
@@ -154,7 +174,7 @@ struct Chunk<'a> {
     atoms: Range<usize>,
     kinds: &'a [Range<usize>],
     scratch: &'a mut Scratch,
-    out: &'a mut [Complex],
+    out: &'a mut [Side],
 }
 
 impl Kernel for Chunk<'_> {
@@ -168,25 +188,35 @@ impl Kernel for Chunk<'_> {
         let width = count.div_ceil(LANES);
         let Scratch {
             powers,
+            p,
             p_re,
             p_im,
+            xz_re,
+            xz_im,
             z_re,
             z_im,
         } = self.scratch;
+        let mut xz_of = None;
+        xz_re.resize(width, [0.0; LANES]);
+        xz_im.resize(width, [0.0; LANES]);
         p_re.resize(p_re.len().max(BLOCK * width), [0.0; LANES]);
         p_im.resize(p_im.len().max(BLOCK * width), [0.0; LANES]);
+        p.resize(p.len().max(BLOCK * width * LANES), [0.0; 2]);
         for rows in self.rows.chunks(BLOCK) {
             let to = p_re.chunks_exact_mut(width).zip(p_im.chunks_exact_mut(width));
             for (row, (p_re, p_im)) in rows.iter().zip(to) {
-                let x = powers[0].row(row.start[self.axes[0]]);
-                let y = powers[1].row(row.start[self.axes[1]]);
-                let z = powers[2].row(row.start[self.axes[2]]);
-                for g in 0..width {
-                    let (re, im) = times::<M>((&x.0[g], &x.1[g]), (&y.0[g], &y.1[g]));
-                    (p_re[g], p_im[g]) = times::<M>((&re, &im), (&z.0[g], &z.1[g]));
+                let [h, k, l] = self.axes.map(|axis| row.start[axis]);
+                // Lines follow each other in k.
+                if xz_of != Some([h, l]) {
+                    xz_of = Some([h, l]);
+                    product::<M>(powers[0].row(h), powers[2].row(l), (&mut *xz_re, &mut *xz_im));
                 }
+                product::<M>((&*xz_re, &*xz_im), powers[1].row(k), (p_re, p_im));
             }
-            let p = (p_re.as_flattened(), p_im.as_flattened());
+            let parts = p_re.as_flattened().iter().zip(p_im.as_flattened());
+            for (to, (re, im)) in p.iter_mut().zip(parts).take(rows.len() * width * LANES) {
+                *to = [*re, *im];
+            }
             for (kind, out) in self.kinds.iter().zip(self.out.chunks_exact_mut(size)) {
                 let start = kind.start.clamp(self.atoms.start, self.atoms.end);
                 let end = kind.end.clamp(start, self.atoms.end);
@@ -200,7 +230,7 @@ impl Kernel for Chunk<'_> {
                             first: first.base,
                             v,
                             stride: width * LANES,
-                            p: (&p.0[at..], &p.1[at..]),
+                            p: &p[at..],
                             z: (&z_re[z..z + n], &z_im[z..z + n]),
                             out,
                         };
@@ -217,7 +247,7 @@ impl Kernel for Chunk<'_> {
 }
 
 impl Chunk<'_> {
-    /// Powers of the three coordinates, and `w Z^m`; how many groups the longest line has.
+    /// Powers of the three coordinates, and `w Z^(m + 1/2)`; how many groups the longest line has.
     #[inline(always)]
     fn prepare<M: Machine>(&mut self) -> usize {
         let (mut low, mut high, mut vectors) = ([0; 3], [0; 3], 0);
@@ -229,22 +259,23 @@ impl Chunk<'_> {
             }
             vectors = vectors.max(row.vectors as usize);
         }
-        high[2] = high[2].max((LANES * vectors) as i32 - 1);
+        high[2] = high[2].max((SIDE * vectors) as i32 - 1);
         let Scratch { powers, z_re, z_im, .. } = &mut *self.scratch;
         for place in 0..3 {
-            powers[place].fill::<M>(self.axes[place], self.frac, -low[place], high[place]);
+            let shift = if place == 2 { 0.5 } else { 0.0 };
+            powers[place].fill::<M>(self.axes[place], self.frac, shift, [-low[place], high[place]]);
         }
         let count = self.frac.len();
-        z_re.resize(z_re.len().max(vectors * count), [0.0; LANES]);
-        z_im.resize(z_im.len().max(vectors * count), [0.0; LANES]);
+        z_re.resize(z_re.len().max(vectors * count), [0.0; 2 * SIDE]);
+        z_im.resize(z_im.len().max(vectors * count), [0.0; 2 * SIDE]);
         for v in 0..vectors {
-            for m in 0..LANES {
-                let (from_re, from_im) = powers[2].row((v * LANES + m) as i32);
+            for m in 0..SIDE {
+                let (from_re, from_im) = powers[2].row((v * SIDE + m) as i32);
                 let from = from_re.as_flattened().iter().zip(from_im.as_flattened());
                 let to = z_re[v * count..].iter_mut().zip(z_im[v * count..].iter_mut());
                 for ((w, (a, b)), (re, im)) in self.amplitudes.iter().zip(from).zip(to) {
-                    re[m] = w * a;
-                    im[m] = w * b;
+                    (re[2 * m], re[2 * m + 1]) = (w * a, w * a);
+                    (im[2 * m], im[2 * m + 1]) = (w * b, -w * b);
                 }
             }
         }
@@ -260,9 +291,9 @@ struct Group<'a> {
     v: usize,
     /// Atoms of a line of `p`.
     stride: usize,
-    p: (&'a [f64], &'a [f64]),
-    z: (&'a [Lanes], &'a [Lanes]),
-    out: &'a mut [Complex],
+    p: &'a [Complex],
+    z: (&'a [Twice], &'a [Twice]),
+    out: &'a mut [Side],
 }
 
 impl Group<'_> {
@@ -283,49 +314,46 @@ impl Group<'_> {
     /// With the number of atoms known their `z` stay in registers.
     #[inline(always)]
     fn lines<M: Machine, const N: usize, const FRESH: bool>(self) {
-        let (mut z_re, mut z_im) = ([[0.0; LANES]; N], [[0.0; LANES]; N]);
+        let (mut z_re, mut z_im) = ([[0.0; 2 * SIDE]; N], [[0.0; 2 * SIDE]; N]);
         z_re.copy_from_slice(self.z.0);
         z_im.copy_from_slice(self.z.1);
-        let beside = self.v * LANES;
-        let p = self.p.0.chunks(self.stride).zip(self.p.1.chunks(self.stride));
-        for (row, p) in self.rows.iter().zip(p) {
+        for (row, at) in self.rows.iter().zip((0..).step_by(self.stride)) {
             if row.vectors as usize <= self.v {
                 continue;
             }
-            let (Some(p_re), Some(p_im)) = (p.0.first_chunk::<N>(), p.1.first_chunk::<N>()) else {
+            let Some(p) = self.p.get(at..).and_then(|p| p.first_chunk::<N>()) else {
                 return;
             };
-            let (mut rr, mut ii, mut ri, mut ir) = ([0.0; LANES], [0.0; LANES], [0.0; LANES], [0.0; LANES]);
-            for j in 0..N {
-                for i in 0..LANES {
-                    rr[i] = M::madd(p_re[j], z_re[j][i], rr[i]);
+            // Beside each other: p_re z_re and p_im z_re; p_re z_im and -p_im z_im.
+            let (mut even, mut odd) = ([0.0; 2 * SIDE], [0.0; 2 * SIDE]);
+            for i in 0..2 * SIDE {
+                even[i] = p[0][i % 2] * z_re[0][i];
+            }
+            for i in 0..2 * SIDE {
+                odd[i] = p[0][i % 2] * z_im[0][i];
+            }
+            for j in 1..N {
+                for i in 0..2 * SIDE {
+                    even[i] = M::madd(p[j][i % 2], z_re[j][i], even[i]);
                 }
-                for i in 0..LANES {
-                    ii[i] = M::madd(p_im[j], z_im[j][i], ii[i]);
-                }
-                for i in 0..LANES {
-                    ri[i] = M::madd(p_re[j], z_im[j][i], ri[i]);
-                }
-                for i in 0..LANES {
-                    ir[i] = M::madd(p_im[j], z_re[j][i], ir[i]);
+                for i in 0..2 * SIDE {
+                    odd[i] = M::madd(p[j][i % 2], z_im[j][i], odd[i]);
                 }
             }
-            let middle = (row.base - self.first) as usize + row.slots() / 2;
-            let Some(left) = self.out[middle + 1 - LANES - beside..].first_chunk_mut::<LANES>() else {
+            let middle = ((row.base - self.first) / SIDE as u32 + row.vectors) as usize;
+            let Some(left) = self.out.get_mut(middle - 1 - self.v) else {
                 return;
             };
-            for i in 0..LANES {
-                let m = LANES - 1 - i;
-                // The middle itself is added on the right.
-                if FRESH || beside + m > 0 {
-                    set::<FRESH>(&mut left[i], [rr[m] + ii[m], ir[m] - ri[m]]);
-                }
+            for i in 0..SIDE {
+                let m = 2 * (SIDE - 1 - i);
+                set::<FRESH>(&mut left[i], [even[m] - odd[m + 1], even[m + 1] - odd[m]]);
             }
-            let Some(right) = self.out[middle + beside..].first_chunk_mut::<LANES>() else {
+            let Some(right) = self.out.get_mut(middle + self.v) else {
                 return;
             };
-            for i in 0..LANES {
-                set::<FRESH>(&mut right[i], [rr[i] - ii[i], ir[i] + ri[i]]);
+            for i in 0..SIDE {
+                let m = 2 * i;
+                set::<FRESH>(&mut right[i], [even[m] + odd[m + 1], even[m + 1] + odd[m]]);
             }
         }
     }

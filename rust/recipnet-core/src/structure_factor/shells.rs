@@ -3,6 +3,7 @@
 use super::rows::LANES;
 use super::scatterers::{Displacement, Grouped, Scatterers};
 use crate::elementary::exp;
+use crate::form_factor::Steps;
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::{Mat3, triangular};
 use crate::scratch::holds;
@@ -17,17 +18,21 @@ pub(super) struct Shells {
     pub square: Vec<f64>,
     /// The largest of them.
     pub largest: f64,
+    /// The size of the largest index.
+    pub reach: u32,
     /// Scratch: s^2 of each reflection, after a first number.
     all: Vec<f64>,
     /// Shell of each reflection.
     pub of: Vec<u32>,
     /// `f(s) + f'` of each species that occurs, shell by shell.
     values: Vec<f64>,
+    /// Scratch: how shells fall into the cells of form factors.
+    steps: Steps,
     /// Where a species' values begin; by species of the batch.
     begin: Vec<u32>,
 }
 
-holds!(Shells: square, all, of, values, begin);
+holds!(Shells: square, all, of, values, steps, begin);
 
 impl Shells {
     /// Runs of equal s^2; with `each`, a shell for each reflection.
@@ -44,6 +49,7 @@ impl Shells {
         let size = self.square.len();
         self.values.clear();
         self.begin.resize(atoms.species.len(), 0);
+        self.steps.set(&self.square);
         let mut last = u32::MAX;
         // Kinds are sorted by species.
         for kind in &grouped.kinds {
@@ -55,7 +61,8 @@ impl Shells {
             self.begin[last as usize] = (start / size.max(1)) as u32;
             self.values.resize(start + size, 0.0);
             let species = &atoms.species[last as usize];
-            species.factor.evaluate(&self.square, &mut self.values[start..]);
+            let out = &mut self.values[start..];
+            species.factor.evaluate_by(&self.steps, &self.square, out);
             let [real, _] = species.dispersion;
             if real != 0.0 {
                 for value in &mut self.values[start..] {
@@ -88,20 +95,24 @@ impl Kernel for Squares<'_> {
         // The first is nobody's neighbour.
         all.resize(count + 1, 0.0);
         all[0] = -1.0;
+        let mut reach = 0;
         for (h, to) in self.hkl.iter().zip(&mut all[1..]) {
+            let [p, q, r] = h.map(i32::unsigned_abs);
+            reach = p.max(q).max(r).max(reach);
             let (x, y, z) = (f64::from(h[0]), f64::from(h[1]), f64::from(h[2]));
             let along_y = M::madd(y, d, x * b);
             let along_z = M::madd(z, f, M::madd(y, e, x * c));
             *to = 0.25 * M::madd(along_z, along_z, M::madd(along_y, along_y, (x * a) * (x * a)));
         }
+        self.shells.reach = reach;
         // A number for each reflection, 1 where a shell begins; then their sums.
         let of = &mut self.shells.of;
         of.resize(count, 0);
         for ((to, s), before) in of.iter_mut().zip(&all[1..]).zip(all.iter()) {
             *to = u32::from(self.each | ((s - before).abs() > SAME_SHELL * s));
         }
-        let square = &mut self.shells.square;
-        square.resize(count, 0.0);
+        self.shells.square.resize(count, 0.0);
+        let square = self.shells.square.as_mut_slice();
         let mut number = 0;
         for (of, s) in of.iter_mut().zip(&all[1..]) {
             // Without a branch: a value is written in any case, and stays if it begins a shell.
@@ -109,6 +120,7 @@ impl Kernel for Squares<'_> {
             number += *of;
             *of = number.wrapping_sub(1);
         }
+        let square = &mut self.shells.square;
         square.truncate(number as usize);
         let mut largest = [0.0f64; LANES];
         let (blocks, rest) = square.as_chunks::<LANES>();
