@@ -1,5 +1,6 @@
 //! Crystals of few atoms: each pair of atoms meets all lattice translations that can bring it near, eight pairs at once.
 
+use std::array::from_fn;
 use std::ops::Range;
 
 use multiversion::multiversion;
@@ -143,10 +144,11 @@ impl SmallSearch {
         let radius = (possible + farthest) * (1.0 + 1e-9);
         self.shifts.clear();
         self.translations.clear();
-        lines(&cell.frame, radius, false, |n0, n1, from, to| {
-            if n0.abs() > most[0] || n1.abs() > most[1] {
+        lines(&cell.frame, radius, true, |n0, n1, from, to| {
+            if n0 > most[0] || n1.abs() > most[1] {
                 return;
             }
+            let from = if (n0, n1) == (0, 0) { 1 } else { from };
             let (p, q) = (f64::from(n0), f64::from(n1));
             let (x, y, z) = (p * a[0], p * a[1] + q * b[1], p * a[2] + q * b[2]);
             for n2 in from.max(-most[2])..=to.min(most[2]) {
@@ -156,6 +158,8 @@ impl SmallSearch {
                 self.shifts.push([whole(s0), whole(s1), whole(s2), 0]);
             }
         });
+        mirror(&mut self.translations, |x| -x);
+        mirror(&mut self.shifts, |n| -n);
         if !cell.is_given {
             self.sort_translations();
         }
@@ -302,6 +306,18 @@ fn meet<I: Iterator<Item = (usize, Range<usize>)>>(search: &mut SmallSearch, cel
     }
 }
 
+/// Put zero and the vectors' opposites before them.
+fn mirror<T: Copy + Default, const N: usize>(vectors: &mut Vec<[T; N]>, negative: impl Fn(T) -> T) {
+    let count = vectors.len();
+    vectors.resize(2 * count + 1, [T::default(); N]);
+    vectors.copy_within(..count, count + 1);
+    vectors[count] = [T::default(); N];
+    let (before, after) = vectors.split_at_mut(count + 1);
+    for (to, from) in before[..count].iter_mut().rev().zip(after) {
+        *to = from.map(&negative);
+    }
+}
+
 /// Find out which translations bring which pairs near.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
 fn mark(search: &mut SmallSearch) {
@@ -373,13 +389,11 @@ fn emit(search: &mut SmallSearch, end: usize, hits: &mut Vec<Hit>) {
             &search.images[image as usize],
             &search.shifts[first as usize + near.trailing_zeros() as usize],
         );
+        // The last of a shift is 0: one sum of four.
+        let [a, b, c, j] = from_fn(|i| image[i].wrapping_add(shift[i]));
         *hit = Hit {
-            shift: [
-                image[0].wrapping_add(shift[0]),
-                image[1].wrapping_add(shift[1]),
-                image[2].wrapping_add(shift[2]),
-            ],
-            j: image[3] as u32,
+            shift: [a, b, c],
+            j: j as u32,
         };
         let rest = near & near.wrapping_sub(1);
         at += usize::from(rest == 0);
