@@ -77,13 +77,15 @@ impl Cell {
     /// Exact where `limit` is below half of every plane spacing.
     #[inline]
     pub fn within(&self, x: [f64; 3], y: [f64; 3], limit: f64) -> Option<f64> {
-        let mut difference = [0.0; 3];
+        let (mut difference, mut is_far) = ([0.0; 3], false);
         for i in 0..3 {
             let delta = x[i] - y[i];
             difference[i] = delta - nearest(delta);
-            if difference[i].abs() * self.spacings[i] > limit {
-                return None;
-            }
+            // One branch for all axes: sites of one plane are many.
+            is_far |= difference[i].abs() * self.spacings[i] > limit;
+        }
+        if is_far {
+            return None;
         }
         let square = self.square(difference);
         (square <= limit * limit).then_some(square)
