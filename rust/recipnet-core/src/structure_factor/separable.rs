@@ -5,6 +5,7 @@
 //! for each. The running index lies along vector registers, an atom's `p` is the same for all of them: a complex matrix
 //! product of (lines, atoms) and (atoms, m), made in chunks of atoms whose powers stay in the cache.
 
+use std::array::from_fn;
 use std::ops::Range;
 
 use super::rows::{LANES, Row, SIDE, axes};
@@ -67,10 +68,11 @@ impl Powers {
             for i in 0..LANES {
                 (one_re[i], one_im[i]) = cis(x[i]);
             }
-            let (mut now_re, mut now_im) = ([0.0; LANES], [0.0; LANES]);
+            let (mut now_re, mut now_im) = ([1.0; LANES], [0.0; LANES]);
             let rows = re.chunks_exact_mut(width).zip(im.chunks_exact_mut(width));
             for (index, (re, im)) in rows.enumerate() {
-                if index % LANES == 0 {
+                // Not of no turns.
+                if index % LANES == 0 && (index > 0 || shift > 0.0) {
                     for i in 0..LANES {
                         let turns = (index as f64 + shift) * x[i];
                         (now_re[i], now_im[i]) = cis(turns - ((turns + ROUND) - ROUND));
@@ -91,8 +93,14 @@ impl Powers {
 
     #[inline(always)]
     fn row(&self, index: i32) -> (&[Lanes], &[Lanes]) {
-        let start = (index + self.negative) as usize * self.width;
-        (&self.re[start..start + self.width], &self.im[start..start + self.width])
+        self.rows(index, 1)
+    }
+
+    #[inline(always)]
+    fn rows(&self, first: i32, count: usize) -> (&[Lanes], &[Lanes]) {
+        let start = (first + self.negative) as usize * self.width;
+        let end = start + count * self.width;
+        (&self.re[start..end], &self.im[start..end])
     }
 }
 
@@ -268,14 +276,18 @@ impl Chunk<'_> {
         let count = self.frac.len();
         z_re.resize(z_re.len().max(vectors * count), [0.0; 2 * SIDE]);
         z_im.resize(z_im.len().max(vectors * count), [0.0; 2 * SIDE]);
-        for v in 0..vectors {
-            for m in 0..SIDE {
-                let (from_re, from_im) = powers[2].row((v * SIDE + m) as i32);
-                let from = from_re.as_flattened().iter().zip(from_im.as_flattened());
-                let to = z_re[v * count..].iter_mut().zip(z_im[v * count..].iter_mut());
-                for ((w, (a, b)), (re, im)) in self.amplitudes.iter().zip(from).zip(to) {
-                    (re[2 * m], re[2 * m + 1]) = (w * a, w * a);
-                    (im[2 * m], im[2 * m + 1]) = (w * b, -w * b);
+        let to = z_re.chunks_exact_mut(count).zip(z_im.chunks_exact_mut(count));
+        for (v, (z_re, z_im)) in to.take(vectors).enumerate() {
+            let (from_re, from_im) = powers[2].rows((v * SIDE) as i32, SIDE);
+            let width = from_re.len() / SIDE * LANES;
+            let (from_re, from_im) = (from_re.as_flattened(), from_im.as_flattened());
+            let to = z_re.iter_mut().zip(z_im);
+            for (j, (w, (z_re, z_im))) in self.amplitudes.iter().zip(to).enumerate() {
+                let re: [f64; SIDE] = from_fn(|m| w * from_re[m * width + j]);
+                let im: [f64; SIDE] = from_fn(|m| w * from_im[m * width + j]);
+                for m in 0..SIDE {
+                    (z_re[2 * m], z_re[2 * m + 1]) = (re[m], re[m]);
+                    (z_im[2 * m], z_im[2 * m + 1]) = (im[m], -im[m]);
                 }
             }
         }
