@@ -84,7 +84,7 @@ impl Lists {
         grow(&mut self.lengths, total);
         grow(&mut self.keys, total);
         grow(&mut self.entries, self.total);
-        self.meet(found, frac);
+        meet(found, frac, &mut self.fractional[..total]);
         let too_far = measure(&self.fractional[..total], &mut self.lengths, &mut self.keys, given);
         self.enter(found);
         self.counts.clear();
@@ -97,19 +97,6 @@ impl Lists {
             self.deal_by_one(found);
         } else {
             self.deal(found);
-        }
-    }
-
-    /// Fractional vectors of all hits.
-    fn meet(&mut self, found: &Found, frac: &[Vec3]) {
-        for (at, from, end) in found.stretches() {
-            let [u, v, w] = frac[found.first + at];
-            let here = [u, v, w, 0.0];
-            let vectors = self.fractional[from..end].iter_mut();
-            for (vector, hit) in vectors.zip(&found.hits[from..end]) {
-                let ([x, y, z], [a, b, c]) = (frac[hit.j as usize], hit.shift);
-                *vector = fractional(&here, &[x, y, z, 0.0], [a, b, c, hit.j as i32]);
-            }
         }
     }
 
@@ -319,6 +306,19 @@ fn settle(codes: &mut [u32], entries: &[Entry], listed: bool) {
     } else {
         let rank = |code: usize| (entries[code].neighbor, entries[code].shift);
         sort_ties(codes, distance, |a, b| rank(a).cmp(&rank(b)));
+    }
+}
+
+/// Fractional vectors of all hits.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
+fn meet(found: &Found, frac: &[Vec3], out: &mut [[f64; 4]]) {
+    for (at, from, end) in found.stretches() {
+        let [u, v, w] = frac[found.first + at];
+        let here = [u, v, w, 0.0];
+        for (vector, hit) in out[from..end].iter_mut().zip(&found.hits[from..end]) {
+            let ([x, y, z], [a, b, c]) = (frac[hit.j as usize], hit.shift);
+            *vector = fractional(&here, &[x, y, z, 0.0], [a, b, c, hit.j as i32]);
+        }
     }
 }
 
