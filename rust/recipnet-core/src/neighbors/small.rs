@@ -311,7 +311,6 @@ fn mirror<T: Copy + Default, const N: usize>(vectors: &mut Vec<[T; N]>, negative
     let count = vectors.len();
     vectors.resize(2 * count + 1, [T::default(); N]);
     vectors.copy_within(..count, count + 1);
-    vectors[count] = [T::default(); N];
     let (before, after) = vectors.split_at_mut(count + 1);
     for (to, from) in before[..count].iter_mut().rev().zip(after) {
         *to = from.map(&negative);

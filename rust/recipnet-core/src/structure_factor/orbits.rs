@@ -284,6 +284,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn indices_beyond_their_range_are_refused_by_row() {
+        let setting = Setting::new(523, &[[0.0; 2]; 23]);
+        for bad in [4096, -4096, i32::MAX, i32::MIN] {
+            let hkl = [[1, 0, 0], [2, 1, 0], [0, bad, 0]];
+            for least in [0.0, f64::INFINITY] {
+                let (operations, mut out) = ([Some(setting.operations())], [[0.0; 2]; 3]);
+                let how = (1e-13, (least, least));
+                let found = factors_by(&setting.atoms(), &operations, (&hkl, &[0, 3]), how, None, &mut out);
+                let text = found.unwrap_err().to_string();
+                assert!(text.contains("within +-4095") && text.contains("row 2"), "{text}");
+            }
+        }
+    }
+
     proptest! {
         /// Any list, in any order, with repetitions and the origin: as summed whole.
         #[test]
