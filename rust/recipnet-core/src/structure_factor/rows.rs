@@ -12,8 +12,8 @@ use crate::math::triangular;
 use crate::reciprocal::{self, Run};
 use crate::scratch::holds;
 
-/// Reflections of a side of a line are summed together in groups of this many.
-pub const SIDE: usize = 8;
+/// Reflections of each side of a line are a multiple of this.
+pub const QUAD: usize = 4;
 /// Reflections that are looked up, or compared, side by side.
 pub const LANES: usize = 8;
 /// A gap that is wider than this cuts a line when lines are sparse.
@@ -21,13 +21,13 @@ const GAP: i32 = 8;
 /// The bit of a place that says that the mate of the reflection is stored.
 const MATE: u32 = 1 << 31;
 
-/// A line of reflections: `SIDE vectors` up to `start`, and as many behind it.
+/// A line of reflections: `QUAD quads` up to `start`, and as many behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// Indices before the middle.
+    /// The two indices of the line, then the running one before the middle.
     pub start: [i32; 3],
-    /// Groups of [`SIDE`] of each side.
-    pub vectors: u32,
+    /// Groups of [`QUAD`] of each side.
+    pub quads: u32,
     /// Slots of the lines before.
     pub base: u32,
 }
@@ -36,7 +36,7 @@ impl Row {
     /// Reflections of the line.
     #[inline]
     pub fn slots(&self) -> usize {
-        2 * SIDE * self.vectors as usize
+        2 * QUAD * self.quads as usize
     }
 
     /// The slot after its last.
@@ -148,14 +148,11 @@ impl Rows {
     fn push(&mut self, h: i32, k: i32, low: i32, high: i32) -> i32 {
         // Of an odd number one more lies behind the middle.
         let middle = low + (high - low + 1) / 2 - 1;
-        let vectors = ((high - middle) as u32).div_ceil(SIDE as u32);
+        let quads = ((high - middle) as u32).div_ceil(QUAD as u32);
         let base = self.lines.last().map_or(0, Row::end);
-        let mut start = [0; 3];
-        for (axis, index) in axes(self.axis).into_iter().zip([h, k, middle]) {
-            start[axis] = index;
-        }
-        self.lines.push(Row { start, vectors, base });
-        (base + SIDE as u32 * vectors) as i32 - 1 - middle
+        let start = [h, k, middle];
+        self.lines.push(Row { start, quads, base });
+        (base + QUAD as u32 * quads) as i32 - 1 - middle
     }
 
     /// All lines of the half ball; false if that would be far more reflections than were asked for.
@@ -330,7 +327,10 @@ mod tests {
         for (h, place) in hkl.iter().zip(&rows.places) {
             let next = rows.lines.partition_point(|row| row.base as usize <= place.slot());
             let row = rows.lines[next - 1];
-            let mut found = row.start;
+            let mut found = [0; 3];
+            for (axis, index) in axes(rows.axis).into_iter().zip(row.start) {
+                found[axis] = index;
+            }
             found[rows.axis] += (place.slot() - row.base as usize) as i32 + 1 - row.slots() as i32 / 2;
             let sign = if place.is_mate() { -1 } else { 1 };
             assert_eq!(found.map(|i| sign * i), *h);

@@ -8,7 +8,7 @@
 use std::array::from_fn;
 use std::ops::Range;
 
-use super::rows::{LANES, Row, SIDE, axes};
+use super::rows::{LANES, QUAD, Row, axes};
 use crate::elementary::{ROUND, cis};
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::Vec3;
@@ -16,25 +16,30 @@ use crate::scratch::holds;
 
 /// Atoms of a chunk, lines of a block, atoms whose powers are held in registers.
 const CHUNK: usize = 64;
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 const TOGETHER: usize = 8;
 /// Numbers that lie side by side: atoms, or steps of the running index.
 type Lanes = [f64; LANES];
+/// Quads of a side that are summed together.
+const PAIR: usize = 2;
+/// Reflections of these.
+const SIDE: usize = PAIR * QUAD;
 /// Numbers of [`SIDE`] reflections, each beside itself or its negative: where complex numbers lie side by side,
 /// sums of products with them need no rearranging.
-type Twice = [f64; 2 * SIDE];
+type Twice = [[f64; 2 * QUAD]; PAIR];
 /// A complex number.
 pub type Complex = [f64; 2];
 /// Sums of neighbours on a line.
-type Side = [Complex; SIDE];
+type Quad = [Complex; QUAD];
 
 /// `exp(2 pi i (n + shift) x)` of the atoms of a chunk, for n from `-negative` to some largest index; the shift is 0, or
 /// 1/2 on the axis of the lines.
 #[derive(Default)]
 struct Powers {
     negative: i32,
-    /// Groups of atoms, the last one padded.
-    width: usize,
+    /// Numbers n.
+    count: usize,
+    /// Of a group of atoms after the other; the last group is padded.
     re: Vec<Lanes>,
     im: Vec<Lanes>,
 }
@@ -47,19 +52,18 @@ impl Powers {
     #[inline(always)]
     fn fill<M: Machine>(&mut self, axis: usize, frac: &[Vec3], shift: f64, [negative, positive]: [i32; 2]) {
         self.negative = negative;
-        self.width = frac.len().div_ceil(LANES);
-        let largest = negative.max(positive) as usize;
-        let rows = negative as usize + largest + 1;
-        let size = rows * self.width;
-        if self.re.len() < size {
-            self.re.resize(size, [0.0; LANES]);
-            self.im.resize(size, [0.0; LANES]);
-        }
-        let width = self.width;
-        let (below_re, re) = self.re[..size].split_at_mut(negative as usize * width);
-        let (below_im, im) = self.im[..size].split_at_mut(negative as usize * width);
+        self.count = negative as usize + negative.max(positive) as usize + 1;
+        let size = self.count * frac.len().div_ceil(LANES);
+        self.re.resize(self.re.len().max(size), [0.0; LANES]);
+        self.im.resize(self.im.len().max(size), [0.0; LANES]);
         let mirrors = negative as usize + usize::from(shift == 0.0);
-        for (block, frac) in frac.chunks(LANES).enumerate() {
+        let groups = self
+            .re
+            .chunks_exact_mut(self.count)
+            .zip(self.im.chunks_exact_mut(self.count));
+        for (frac, (re, im)) in frac.chunks(LANES).zip(groups) {
+            let (below_re, re) = re.split_at_mut(negative as usize);
+            let (below_im, im) = im.split_at_mut(negative as usize);
             let mut x = [0.0; LANES];
             for (to, frac) in x.iter_mut().zip(frac) {
                 *to = frac[axis] - ((frac[axis] + ROUND) - ROUND);
@@ -69,8 +73,7 @@ impl Powers {
                 (one_re[i], one_im[i]) = cis(x[i]);
             }
             let (mut now_re, mut now_im) = ([1.0; LANES], [0.0; LANES]);
-            let rows = re.chunks_exact_mut(width).zip(im.chunks_exact_mut(width));
-            for (index, (re, im)) in rows.enumerate() {
+            for (index, (re, im)) in re.iter_mut().zip(im).enumerate() {
                 // Not of no turns.
                 if index % LANES == 0 && (index > 0 || shift > 0.0) {
                     for i in 0..LANES {
@@ -78,10 +81,9 @@ impl Powers {
                         (now_re[i], now_im[i]) = cis(turns - ((turns + ROUND) - ROUND));
                     }
                 }
-                (re[block], im[block]) = (now_re, now_im);
+                (*re, *im) = (now_re, now_im);
                 // The conjugates, of 1 or of 1/2 on.
-                if let Some(mirror) = mirrors.checked_sub(index + 1) {
-                    let at = mirror * width + block;
+                if let Some(at) = mirrors.checked_sub(index + 1) {
                     if let (Some(re), Some(im)) = (below_re.get_mut(at), below_im.get_mut(at)) {
                         (*re, *im) = (now_re, now_im.map(|x| -x));
                     }
@@ -91,16 +93,11 @@ impl Powers {
         }
     }
 
+    /// Powers of a group of atoms, from `-negative` on.
     #[inline(always)]
-    fn row(&self, index: i32) -> (&[Lanes], &[Lanes]) {
-        self.rows(index, 1)
-    }
-
-    #[inline(always)]
-    fn rows(&self, first: i32, count: usize) -> (&[Lanes], &[Lanes]) {
-        let start = (first + self.negative) as usize * self.width;
-        let end = start + count * self.width;
-        (&self.re[start..end], &self.im[start..end])
+    fn group(&self, number: usize) -> (&[Lanes], &[Lanes]) {
+        let range = number * self.count..(number + 1) * self.count;
+        (&self.re[range.clone()], &self.im[range])
     }
 }
 
@@ -117,33 +114,21 @@ fn times<M: Machine>((a_re, a_im): (&Lanes, &Lanes), (b_re, b_im): (&Lanes, &Lan
     (re, im)
 }
 
-/// Complex products of arrays of one length.
-#[inline(always)]
-fn product<M: Machine>(a: (&[Lanes], &[Lanes]), b: (&[Lanes], &[Lanes]), to: (&mut [Lanes], &mut [Lanes])) {
-    let from = a.0.iter().zip(a.1).zip(b.0.iter().zip(b.1));
-    for ((a, b), (re, im)) in from.zip(to.0.iter_mut().zip(to.1)) {
-        (*re, *im) = times::<M>(a, b);
-    }
-}
-
 /// What the sums need beside their result; kept between crystals.
 #[derive(Default)]
 pub struct Scratch {
     powers: [Powers; 3],
     /// `X^h Y^k Z^(l0 + 1/2)` of a block of lines: group g of atoms of line r at `r width + g`.
-    p: Vec<Complex>,
-    /// The same, before real and imaginary parts are put beside each other.
-    p_re: Vec<Lanes>,
-    p_im: Vec<Lanes>,
-    /// `X^h Z^(l0 + 1/2)`.
-    xz_re: Vec<Lanes>,
-    xz_im: Vec<Lanes>,
+    p: Vec<[Complex; LANES]>,
     /// `w Z^(m + 1/2)`: group v of atom j of n, m from `SIDE v` on, at `v n + j`; see [`Twice`].
     z_re: Vec<Twice>,
     z_im: Vec<Twice>,
+    /// The lines, longest first, and how many have at least so many quads.
+    rows: Vec<Row>,
+    at_least: Vec<usize>,
 }
 
-holds!(Scratch: powers, p, p_re, p_im, xz_re, xz_im, z_re, z_im);
+holds!(Scratch: powers, p, z_re, z_im, rows, at_least);
 
 /// Sums over the atoms of each kind, for consecutive lines: kind k's slots are `out[k size..(k + 1) size]`, where
 /// they lie as [`Row`] says. `kinds` are consecutive ranges of atoms.
@@ -182,71 +167,54 @@ struct Chunk<'a> {
     atoms: Range<usize>,
     kinds: &'a [Range<usize>],
     scratch: &'a mut Scratch,
-    out: &'a mut [Side],
+    out: &'a mut [Quad],
 }
 
 impl Kernel for Chunk<'_> {
     #[inline(always)]
     fn run<M: Machine>(mut self) {
-        let vectors = self.prepare::<M>();
-        let Some(first) = self.rows.first() else {
+        let Some(first) = self.rows.first().map(|row| row.base) else {
             return;
         };
+        let pairs = self.prepare::<M>();
         let (size, count) = (self.out.len() / self.kinds.len(), self.frac.len());
         let width = count.div_ceil(LANES);
         let Scratch {
             powers,
             p,
-            p_re,
-            p_im,
-            xz_re,
-            xz_im,
             z_re,
             z_im,
+            rows,
+            at_least,
         } = self.scratch;
-        let mut xz_of = None;
-        xz_re.resize(width, [0.0; LANES]);
-        xz_im.resize(width, [0.0; LANES]);
-        p_re.resize(p_re.len().max(BLOCK * width), [0.0; LANES]);
-        p_im.resize(p_im.len().max(BLOCK * width), [0.0; LANES]);
-        p.resize(p.len().max(BLOCK * width * LANES), [0.0; 2]);
-        for rows in self.rows.chunks(BLOCK) {
-            let to = p_re.chunks_exact_mut(width).zip(p_im.chunks_exact_mut(width));
-            for (row, (p_re, p_im)) in rows.iter().zip(to) {
-                let [h, k, l] = self.axes.map(|axis| row.start[axis]);
-                // Lines follow each other in k.
-                if xz_of != Some([h, l]) {
-                    xz_of = Some([h, l]);
-                    product::<M>(powers[0].row(h), powers[2].row(l), (&mut *xz_re, &mut *xz_im));
-                }
-                product::<M>((&*xz_re, &*xz_im), powers[1].row(k), (p_re, p_im));
+        p.resize(p.len().max(BLOCK * width), [[0.0; 2]; LANES]);
+        for (number, rows) in rows.chunks(BLOCK).enumerate() {
+            for group in 0..width {
+                phases::<M>(rows, powers, group, width, p);
             }
-            let parts = p_re.as_flattened().iter().zip(p_im.as_flattened());
-            for (to, (re, im)) in p.iter_mut().zip(parts).take(rows.len() * width * LANES) {
-                *to = [*re, *im];
-            }
+            let p = p.as_flattened();
             for (kind, out) in self.kinds.iter().zip(self.out.chunks_exact_mut(size)) {
                 let start = kind.start.clamp(self.atoms.start, self.atoms.end);
                 let end = kind.end.clamp(start, self.atoms.end);
                 for begin in (start..end).step_by(TOGETHER) {
                     let at = begin - self.atoms.start;
+                    let block = Block {
+                        rows,
+                        before: number * BLOCK,
+                        at_least,
+                        first,
+                        stride: width * LANES,
+                        p: &p[at..],
+                        pairs,
+                        count,
+                        z: (&z_re[at..], &z_im[at..]),
+                        out,
+                    };
                     let n = (end - begin).min(TOGETHER);
-                    for v in 0..vectors {
-                        let z = v * count + at;
-                        let group = Group {
-                            rows,
-                            first: first.base,
-                            v,
-                            stride: width * LANES,
-                            p: &p[at..],
-                            z: (&z_re[z..z + n], &z_im[z..z + n]),
-                            out,
-                        };
-                        if begin == kind.start {
-                            group.atoms::<M, true>();
-                        } else {
-                            group.atoms::<M, false>();
-                        }
+                    if begin == kind.start {
+                        block.atoms::<M, true>(n);
+                    } else {
+                        block.atoms::<M, false>(n);
                     }
                 }
             }
@@ -254,64 +222,130 @@ impl Kernel for Chunk<'_> {
     }
 }
 
+/// `X^h Y^k Z^(l0 + 1/2)` of a group of atoms, for some lines; every `width`th of `to`.
+#[inline(always)]
+fn phases<M: Machine>(rows: &[Row], powers: &[Powers; 3], group: usize, width: usize, to: &mut [[Complex; LANES]]) {
+    let [(x_re, x_im), (y_re, y_im), (z_re, z_im)] = powers.each_ref().map(|powers| powers.group(group));
+    let shifts = powers.each_ref().map(|powers| powers.negative);
+    let mut xz_of = [i32::MIN; 2];
+    let mut xz = ([0.0; LANES], [0.0; LANES]);
+    for (row, to) in rows.iter().zip(to[group..].iter_mut().step_by(width)) {
+        let [h, k, l] = row.start;
+        // Lines follow each other in k.
+        if xz_of != [h, l] {
+            xz_of = [h, l];
+            let (h, l) = ((h + shifts[0]) as usize, (l + shifts[2]) as usize);
+            xz = times::<M>((&x_re[h], &x_im[h]), (&z_re[l], &z_im[l]));
+        }
+        let k = (k + shifts[1]) as usize;
+        let (re, im) = times::<M>((&xz.0, &xz.1), (&y_re[k], &y_im[k]));
+        for i in 0..LANES {
+            to[i] = [re[i], im[i]];
+        }
+    }
+}
+
 impl Chunk<'_> {
-    /// Powers of the three coordinates, and `w Z^(m + 1/2)`; how many groups the longest line has.
+    /// Powers of the three coordinates, and `w Z^(m + 1/2)`; lines by their length. How many pairs of quads the longest
+    /// line has.
     #[inline(always)]
     fn prepare<M: Machine>(&mut self) -> usize {
-        let (mut low, mut high, mut vectors) = ([0; 3], [0; 3], 0);
+        let (mut low, mut high, mut quads) = ([0; 3], [0; 3], 0);
         for row in self.rows {
             for place in 0..3 {
-                let index = row.start[self.axes[place]];
+                let index = row.start[place];
                 low[place] = low[place].min(index);
                 high[place] = high[place].max(index);
             }
-            vectors = vectors.max(row.vectors as usize);
+            quads = quads.max(row.quads as usize);
         }
-        high[2] = high[2].max((SIDE * vectors) as i32 - 1);
-        let Scratch { powers, z_re, z_im, .. } = &mut *self.scratch;
+        let pairs = quads.div_ceil(PAIR);
+        high[2] = high[2].max((SIDE * pairs) as i32 - 1);
+        let Scratch {
+            powers,
+            z_re,
+            z_im,
+            rows,
+            at_least,
+            ..
+        } = &mut *self.scratch;
+        by_length(self.rows, PAIR * pairs, rows, at_least);
         for place in 0..3 {
             let shift = if place == 2 { 0.5 } else { 0.0 };
             powers[place].fill::<M>(self.axes[place], self.frac, shift, [-low[place], high[place]]);
         }
         let count = self.frac.len();
-        z_re.resize(z_re.len().max(vectors * count), [0.0; 2 * SIDE]);
-        z_im.resize(z_im.len().max(vectors * count), [0.0; 2 * SIDE]);
+        z_re.resize(z_re.len().max(pairs * count), [[0.0; 2 * QUAD]; PAIR]);
+        z_im.resize(z_im.len().max(pairs * count), [[0.0; 2 * QUAD]; PAIR]);
         let to = z_re.chunks_exact_mut(count).zip(z_im.chunks_exact_mut(count));
-        for (v, (z_re, z_im)) in to.take(vectors).enumerate() {
-            let (from_re, from_im) = powers[2].rows((v * SIDE) as i32, SIDE);
-            let width = from_re.len() / SIDE * LANES;
-            let (from_re, from_im) = (from_re.as_flattened(), from_im.as_flattened());
-            let to = z_re.iter_mut().zip(z_im);
-            for (j, (w, (z_re, z_im))) in self.amplitudes.iter().zip(to).enumerate() {
-                let re: [f64; SIDE] = from_fn(|m| w * from_re[m * width + j]);
-                let im: [f64; SIDE] = from_fn(|m| w * from_im[m * width + j]);
-                for m in 0..SIDE {
-                    (z_re[2 * m], z_re[2 * m + 1]) = (re[m], re[m]);
-                    (z_im[2 * m], z_im[2 * m + 1]) = (im[m], -im[m]);
+        for (v, (z_re, z_im)) in to.take(pairs).enumerate() {
+            let first = v * SIDE + powers[2].negative as usize;
+            let atoms = self
+                .amplitudes
+                .chunks(LANES)
+                .zip(z_re.chunks_mut(LANES).zip(z_im.chunks_mut(LANES)));
+            for (group, (amplitudes, (z_re, z_im))) in atoms.enumerate() {
+                let (from_re, from_im) = powers[2].group(group);
+                let (from_re, from_im) = (&from_re[first..first + SIDE], &from_im[first..first + SIDE]);
+                let to = z_re.iter_mut().zip(z_im);
+                for (j, (w, (z_re, z_im))) in amplitudes.iter().zip(to).enumerate() {
+                    let re: [f64; SIDE] = from_fn(|m| w * from_re[m][j]);
+                    let im: [f64; SIDE] = from_fn(|m| w * from_im[m][j]);
+                    let (z_re, z_im) = (z_re.as_flattened_mut(), z_im.as_flattened_mut());
+                    for m in 0..SIDE {
+                        (z_re[2 * m], z_re[2 * m + 1]) = (re[m], re[m]);
+                        (z_im[2 * m], z_im[2 * m + 1]) = (im[m], -im[m]);
+                    }
                 }
             }
         }
-        vectors
+        pairs
     }
 }
 
-/// A block of lines and up to [`TOGETHER`] atoms of one kind, for group v of each side.
-struct Group<'a> {
+/// Lines sorted by falling length, none longer than `quads`; `at_least[q]` of them have q quads or more.
+fn by_length(rows: &[Row], quads: usize, sorted: &mut Vec<Row>, at_least: &mut Vec<usize>) {
+    at_least.clear();
+    at_least.resize(quads + 1, 0);
+    for row in rows {
+        at_least[row.quads as usize] += 1;
+    }
+    // Where those of each length begin, and, when they are all there, end.
+    let mut longer = 0;
+    for number in at_least.iter_mut().rev() {
+        (*number, longer) = (longer, longer + *number);
+    }
+    sorted.clear();
+    sorted.extend_from_slice(rows);
+    for row in rows {
+        let place = &mut at_least[row.quads as usize];
+        sorted[*place] = *row;
+        *place += 1;
+    }
+}
+
+/// A block of lines and up to [`TOGETHER`] atoms of one kind.
+struct Block<'a> {
     rows: &'a [Row],
+    /// Lines of the blocks before.
+    before: usize,
+    at_least: &'a [usize],
     /// Slots before the first that `out` holds.
     first: u32,
-    v: usize,
     /// Atoms of a line of `p`.
     stride: usize,
     p: &'a [Complex],
+    pairs: usize,
+    /// Atoms of a group of `z`.
+    count: usize,
     z: (&'a [Twice], &'a [Twice]),
-    out: &'a mut [Side],
+    out: &'a mut [Quad],
 }
 
-impl Group<'_> {
+impl Block<'_> {
     #[inline(always)]
-    fn atoms<M: Machine, const FRESH: bool>(self) {
-        match self.z.0.len() {
+    fn atoms<M: Machine, const FRESH: bool>(self, n: usize) {
+        match n {
             1 => self.lines::<M, 1, FRESH>(),
             2 => self.lines::<M, 2, FRESH>(),
             3 => self.lines::<M, 3, FRESH>(),
@@ -323,49 +357,74 @@ impl Group<'_> {
         }
     }
 
-    /// With the number of atoms known their `z` stay in registers.
     #[inline(always)]
-    fn lines<M: Machine, const N: usize, const FRESH: bool>(self) {
-        let (mut z_re, mut z_im) = ([[0.0; 2 * SIDE]; N], [[0.0; 2 * SIDE]; N]);
-        z_re.copy_from_slice(self.z.0);
-        z_im.copy_from_slice(self.z.1);
-        for (row, at) in self.rows.iter().zip((0..).step_by(self.stride)) {
-            if row.vectors as usize <= self.v {
-                continue;
-            }
-            let Some(p) = self.p.get(at..).and_then(|p| p.first_chunk::<N>()) else {
+    fn lines<M: Machine, const N: usize, const FRESH: bool>(mut self) {
+        for v in 0..self.pairs {
+            let longer = |quads: usize| (self.at_least[quads].max(self.before) - self.before).min(self.rows.len());
+            let (whole, some) = (longer(PAIR * v + 2), longer(PAIR * v + 1));
+            self.quads::<M, N, 2, FRESH>(v, 0..whole);
+            self.quads::<M, N, 1, FRESH>(v, whole..some);
+        }
+    }
+
+    /// Q quads of each side of some lines. With the number of atoms known their `z` stay in registers.
+    #[inline(always)]
+    fn quads<M: Machine, const N: usize, const Q: usize, const FRESH: bool>(&mut self, v: usize, lines: Range<usize>) {
+        if lines.is_empty() {
+            return;
+        }
+        let at = v * self.count;
+        let z = self.z.0.get(at..).and_then(|z| z.first_chunk::<N>());
+        let (Some(re), Some(im)) = (z, self.z.1.get(at..).and_then(|z| z.first_chunk::<N>())) else {
+            return;
+        };
+        let z_re: [[[f64; 2 * QUAD]; Q]; N] = from_fn(|j| from_fn(|q| re[j][q]));
+        let z_im: [[[f64; 2 * QUAD]; Q]; N] = from_fn(|j| from_fn(|q| im[j][q]));
+        let p = self.p[lines.start * self.stride..].chunks(self.stride);
+        for (row, p) in self.rows[lines].iter().zip(p) {
+            let Some(p) = p.first_chunk::<N>() else {
                 return;
             };
             // Beside each other: p_re z_re and p_im z_re; p_re z_im and -p_im z_im.
-            let (mut even, mut odd) = ([0.0; 2 * SIDE], [0.0; 2 * SIDE]);
-            for i in 0..2 * SIDE {
-                even[i] = p[0][i % 2] * z_re[0][i];
-            }
-            for i in 0..2 * SIDE {
-                odd[i] = p[0][i % 2] * z_im[0][i];
-            }
-            for j in 1..N {
-                for i in 0..2 * SIDE {
-                    even[i] = M::madd(p[j][i % 2], z_re[j][i], even[i]);
-                }
-                for i in 0..2 * SIDE {
-                    odd[i] = M::madd(p[j][i % 2], z_im[j][i], odd[i]);
+            let (mut even, mut odd) = ([[0.0; 2 * QUAD]; Q], [[0.0; 2 * QUAD]; Q]);
+            for q in 0..Q {
+                for j in 0..N {
+                    for i in 0..2 * QUAD {
+                        even[q][i] = M::madd(p[j][i % 2], z_re[j][q][i], even[q][i]);
+                    }
+                    for i in 0..2 * QUAD {
+                        odd[q][i] = M::madd(p[j][i % 2], z_im[j][q][i], odd[q][i]);
+                    }
                 }
             }
-            let middle = ((row.base - self.first) / SIDE as u32 + row.vectors) as usize;
-            let Some(left) = self.out.get_mut(middle - 1 - self.v) else {
+            let middle = ((row.base - self.first) / QUAD as u32 + row.quads) as usize;
+            let Some(left) = self
+                .out
+                .get_mut(middle - PAIR * v - Q..)
+                .and_then(|out| out.first_chunk_mut::<Q>())
+            else {
                 return;
             };
-            for i in 0..SIDE {
-                let m = 2 * (SIDE - 1 - i);
-                set::<FRESH>(&mut left[i], [even[m] - odd[m + 1], even[m + 1] - odd[m]]);
+            for q in 0..Q {
+                for i in 0..QUAD {
+                    let m = 2 * (QUAD - 1 - i);
+                    let (even, odd) = (&even[q], &odd[q]);
+                    set::<FRESH>(&mut left[Q - 1 - q][i], [even[m] - odd[m + 1], even[m + 1] - odd[m]]);
+                }
             }
-            let Some(right) = self.out.get_mut(middle + self.v) else {
+            let Some(right) = self
+                .out
+                .get_mut(middle + PAIR * v..)
+                .and_then(|out| out.first_chunk_mut::<Q>())
+            else {
                 return;
             };
-            for i in 0..SIDE {
-                let m = 2 * i;
-                set::<FRESH>(&mut right[i], [even[m] + odd[m + 1], even[m + 1] + odd[m]]);
+            for q in 0..Q {
+                for i in 0..QUAD {
+                    let m = 2 * i;
+                    let (even, odd) = (&even[q], &odd[q]);
+                    set::<FRESH>(&mut right[q][i], [even[m] + odd[m + 1], even[m + 1] + odd[m]]);
+                }
             }
         }
     }
