@@ -22,7 +22,7 @@ const GAP: i32 = 8;
 const MATE: u32 = 1 << 31;
 
 /// A line of reflections: `QUAD quads` up to `start`, and as many behind it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Row {
     /// The two indices of the line, then the running one before the middle.
     pub start: [i32; 3],
@@ -68,16 +68,18 @@ impl Place {
 pub struct Rows {
     /// The running index.
     pub axis: usize,
-    /// Lines, rising in their first two indices.
+    /// Lines, longest first.
     pub lines: Vec<Row>,
     /// One for each reflection.
     pub places: Vec<Place>,
-    /// Scratch: for each line of a dense box, the slot of its running index 0.
+    /// Scratch: for each line, of a dense box or of those there are, the slot of its running index 0.
     bins: Vec<i32>,
-    /// Scratch: for each reflection, its line in that box.
+    /// Scratch: for each reflection, its line among these.
     numbers: Vec<u32>,
-    /// Scratch: the lines of a ball.
+    /// Scratch: what each line holds.
     runs: Vec<Run>,
+    /// Scratch: number and slot of the next line of each length.
+    next: Vec<[u32; 2]>,
     /// Scratch: the first and the last running index of each line.
     spans: Vec<(i32, i32)>,
 }
@@ -105,7 +107,38 @@ fn place(zero: i32, l: i32, sign: i32) -> Place {
     Place((zero + l) as u32 | (sign as u32 & MATE))
 }
 
-holds!(Rows: lines, places, bins, numbers, runs, spans);
+holds!(Rows: lines, places, bins, numbers, runs, next, spans);
+
+/// Lines of some runs, the longest first; `put` gets the slot of the running index 0 of each run, by its number.
+fn lay(runs: &[Run], lines: &mut Vec<Row>, next: &mut Vec<[u32; 2]>, mut put: impl FnMut(usize, i32)) {
+    const QUADS: u32 = 2 * QUAD as u32;
+    let longest = runs.iter().map(|run| run.count.div_ceil(QUADS)).max().unwrap_or(0);
+    next.clear();
+    next.resize(longest as usize + 1, [0; 2]);
+    for run in runs {
+        next[run.count.div_ceil(QUADS) as usize][0] += 1;
+    }
+    let mut begin = [0; 2];
+    for (next, quads) in next.iter_mut().zip(0..longest + 1).rev() {
+        let slots = next[0] * QUADS * quads;
+        (*next, begin) = (begin, [begin[0] + next[0], begin[1] + slots]);
+    }
+    lines.resize(runs.len(), Row::default());
+    for (run, i) in runs.iter().zip(0..) {
+        let quads = run.count.div_ceil(QUADS);
+        let [number, base] = &mut next[quads as usize];
+        // Of an odd number one more lies behind the middle.
+        let middle = run.l + (run.count / 2) as i32 - 1;
+        lines[*number as usize] = Row {
+            start: [run.h, run.k, middle],
+            quads,
+            base: *base,
+        };
+        put(i, (*base + QUAD as u32 * quads) as i32 - 1 - middle);
+        *number += 1;
+        *base += QUADS * quads;
+    }
+}
 
 impl Rows {
     /// Sort reflections, all of them within `1/d <= 2 stol`, into lines along the longest axis.
@@ -114,7 +147,6 @@ impl Rows {
         // |h| = |h* . a| is at most |h*| |a|.
         let extent = lattice.lengths().map(|a| (radius * a) as i32 + 1);
         self.axis = (0..3).rev().max_by_key(|&a| extent[a]).unwrap_or(2);
-        self.lines.clear();
         let [p, q, _] = axes(self.axis);
         let columns = 2 * extent[q] as usize + 1;
         let bins = (extent[p] as usize + 1) * columns;
@@ -144,17 +176,6 @@ impl Rows {
         self.places.extend((0..count as u32).map(Place));
     }
 
-    /// Add a line; the slot of its running index 0.
-    fn push(&mut self, h: i32, k: i32, low: i32, high: i32) -> i32 {
-        // Of an odd number one more lies behind the middle.
-        let middle = low + (high - low + 1) / 2 - 1;
-        let quads = ((high - middle) as u32).div_ceil(QUAD as u32);
-        let base = self.lines.last().map_or(0, Row::end);
-        let start = [h, k, middle];
-        self.lines.push(Row { start, quads, base });
-        (base + QUAD as u32 * quads) as i32 - 1 - middle
-    }
-
     /// All lines of the half ball; false if that would be far more reflections than were asked for.
     fn set_ball(
         &mut self,
@@ -169,25 +190,43 @@ impl Rows {
         if volume > 3.0 * asked as f64 + 64.0 {
             return false;
         }
-        self.bins.clear();
-        self.bins.resize(bins, 0);
         let reciprocal = lattice.reciprocal();
         let frame = triangular(&axes(self.axis).map(|a| reciprocal[a]));
-        let mut runs = std::mem::take(&mut self.runs);
-        runs.clear();
-        reciprocal::add_half(&frame, radius, &mut runs);
+        self.runs.clear();
+        reciprocal::add_half(&frame, radius, &mut self.runs);
         // The line through the origin has both sides.
-        let mut others = runs.as_slice();
-        let mut reach = 0;
-        if let [Run { h: 0, k: 0, count, .. }, rest @ ..] = others {
-            (reach, others) = (*count as i32, rest);
+        if let Some(Run { h: 0, k: 0, l, count }) = self.runs.first_mut() {
+            (*l, *count) = (-(*count as i32), 2 * *count + 1);
+        } else {
+            self.runs.insert(
+                0,
+                Run {
+                    h: 0,
+                    k: 0,
+                    l: 0,
+                    count: 1,
+                },
+            );
         }
-        self.bins[shift as usize] = self.push(0, 0, -reach, reach);
-        for &Run { h, k, l, count } in others {
-            self.bins[(h * columns as i32 + k + shift) as usize] = self.push(h, k, l, l + count as i32 - 1);
-        }
-        self.runs = runs;
+        self.lay_in_box(bins, columns, shift);
         true
+    }
+
+    /// Lines of all runs, which lie in a dense box.
+    fn lay_in_box(&mut self, bins: usize, columns: usize, shift: i32) {
+        let Self {
+            runs,
+            lines,
+            next,
+            bins: zeros,
+            ..
+        } = self;
+        zeros.clear();
+        zeros.resize(bins, 0);
+        lay(runs, lines, next, |number, zero| {
+            let Run { h, k, .. } = runs[number];
+            zeros[(h * columns as i32 + k + shift) as usize] = zero;
+        });
     }
 
     /// Lines from their first reflection to their last; false if that would be far more than were asked for.
@@ -205,15 +244,15 @@ impl Rows {
         if count > 3 * hkl.len() as i64 + 64 {
             return false;
         }
-        self.bins.clear();
-        self.bins.resize(bins, 0);
-        for bin in 0..bins {
-            let (low, high) = self.spans[bin];
+        self.runs.clear();
+        for (bin, &(low, high)) in self.spans.iter().enumerate() {
             if low <= high {
                 let (h, k) = ((bin / columns) as i32, (bin % columns) as i32 - shift);
-                self.bins[bin] = self.push(h, k, low, high);
+                let count = (high - low) as u32 + 1;
+                self.runs.push(Run { h, k, l: low, count });
             }
         }
+        self.lay_in_box(bins, columns, shift);
         true
     }
 
@@ -226,7 +265,8 @@ impl Rows {
         };
         let mut order: Vec<u32> = (0..hkl.len() as u32).collect();
         order.sort_unstable_by_key(|&i| canonical(i).0);
-        self.places.resize(order.len(), Place(0));
+        self.runs.clear();
+        self.numbers.resize(order.len(), 0);
         let mut rest = order.as_slice();
         while let Some(&first) = rest.first() {
             let [h, k, low] = canonical(first).0;
@@ -239,12 +279,21 @@ impl Rows {
             });
             let (members, others) = rest.split_at(count.count());
             rest = others;
-            let line = self.push(h, k, low, high);
             for &i in members {
-                let (h, sign) = canonical(i);
-                self.places[i as usize] = place(line, h[2], sign);
+                self.numbers[i as usize] = self.runs.len() as u32;
             }
+            let count = (high - low) as u32 + 1;
+            self.runs.push(Run { h, k, l: low, count });
         }
+        self.bins.resize(self.runs.len(), 0);
+        lay(&self.runs, &mut self.lines, &mut self.next, |number, zero| {
+            self.bins[number] = zero
+        });
+        self.places.clear();
+        self.places.extend((0..).zip(&self.numbers).map(|(i, &number)| {
+            let (h, sign) = canonical(i);
+            place(self.bins[number as usize], h[2], sign)
+        }));
     }
 
     /// Consecutive lines that have at most about `limit` slots.

@@ -123,14 +123,13 @@ pub struct Scratch {
     /// `w Z^(m + 1/2)`: group v of atom j of n, m from `SIDE v` on, at `v n + j`; see [`Twice`].
     z_re: Vec<Twice>,
     z_im: Vec<Twice>,
-    /// The lines, longest first, and how many have at least so many quads.
-    rows: Vec<Row>,
+    /// How many lines have at least so many quads.
     at_least: Vec<usize>,
 }
 
-holds!(Scratch: powers, p, z_re, z_im, rows, at_least);
+holds!(Scratch: powers, p, z_re, z_im, at_least);
 
-/// Sums over the atoms of each kind, for consecutive lines: kind k's slots are `out[k size..(k + 1) size]`, where
+/// Sums over the atoms of each kind, for consecutive lines, the longest first: kind k's slots are `out[k size..(k + 1) size]`, where
 /// they lie as [`Row`] says. `kinds` are consecutive ranges of atoms.
 pub fn sums(
     rows: &[Row],
@@ -173,10 +172,10 @@ struct Chunk<'a> {
 impl Kernel for Chunk<'_> {
     #[inline(always)]
     fn run<M: Machine>(mut self) {
-        let Some(first) = self.rows.first().map(|row| row.base) else {
+        let Some(&longest) = self.rows.first() else {
             return;
         };
-        let pairs = self.prepare::<M>();
+        let pairs = self.prepare::<M>(longest.quads as usize);
         let (size, count) = (self.out.len() / self.kinds.len(), self.frac.len());
         let width = count.div_ceil(LANES);
         let Scratch {
@@ -184,11 +183,10 @@ impl Kernel for Chunk<'_> {
             p,
             z_re,
             z_im,
-            rows,
             at_least,
         } = self.scratch;
         p.resize(p.len().max(BLOCK * width), [[0.0; 2]; LANES]);
-        for (number, rows) in rows.chunks(BLOCK).enumerate() {
+        for (number, rows) in self.rows.chunks(BLOCK).enumerate() {
             for group in 0..width {
                 phases::<M>(rows, powers, group, width, p);
             }
@@ -202,7 +200,7 @@ impl Kernel for Chunk<'_> {
                         rows,
                         before: number * BLOCK,
                         at_least,
-                        first,
+                        first: longest.base,
                         stride: width * LANES,
                         p: &p[at..],
                         pairs,
@@ -246,30 +244,35 @@ fn phases<M: Machine>(rows: &[Row], powers: &[Powers; 3], group: usize, width: u
 }
 
 impl Chunk<'_> {
-    /// Powers of the three coordinates, and `w Z^(m + 1/2)`; lines by their length. How many pairs of quads the longest
-    /// line has.
+    /// Powers of the three coordinates, and `w Z^(m + 1/2)`; numbers of lines by their length. How many pairs of quads
+    /// the longest line has.
     #[inline(always)]
-    fn prepare<M: Machine>(&mut self) -> usize {
-        let (mut low, mut high, mut quads) = ([0; 3], [0; 3], 0);
+    fn prepare<M: Machine>(&mut self, longest: usize) -> usize {
+        let pairs = longest.div_ceil(PAIR);
+        let Scratch {
+            powers,
+            z_re,
+            z_im,
+            at_least,
+            ..
+        } = &mut *self.scratch;
+        at_least.clear();
+        at_least.resize(PAIR * pairs + 1, 0);
+        let (mut low, mut high) = ([0; 3], [0; 3]);
         for row in self.rows {
             for place in 0..3 {
                 let index = row.start[place];
                 low[place] = low[place].min(index);
                 high[place] = high[place].max(index);
             }
-            quads = quads.max(row.quads as usize);
+            at_least[row.quads as usize] += 1;
         }
-        let pairs = quads.div_ceil(PAIR);
+        let mut longer = 0;
+        for number in at_least.iter_mut().rev() {
+            longer += *number;
+            *number = longer;
+        }
         high[2] = high[2].max((SIDE * pairs) as i32 - 1);
-        let Scratch {
-            powers,
-            z_re,
-            z_im,
-            rows,
-            at_least,
-            ..
-        } = &mut *self.scratch;
-        by_length(self.rows, PAIR * pairs, rows, at_least);
         for place in 0..3 {
             let shift = if place == 2 { 0.5 } else { 0.0 };
             powers[place].fill::<M>(self.axes[place], self.frac, shift, [-low[place], high[place]]);
@@ -300,27 +303,6 @@ impl Chunk<'_> {
             }
         }
         pairs
-    }
-}
-
-/// Lines sorted by falling length, none longer than `quads`; `at_least[q]` of them have q quads or more.
-fn by_length(rows: &[Row], quads: usize, sorted: &mut Vec<Row>, at_least: &mut Vec<usize>) {
-    at_least.clear();
-    at_least.resize(quads + 1, 0);
-    for row in rows {
-        at_least[row.quads as usize] += 1;
-    }
-    // Where those of each length begin, and, when they are all there, end.
-    let mut longer = 0;
-    for number in at_least.iter_mut().rev() {
-        (*number, longer) = (longer, longer + *number);
-    }
-    sorted.clear();
-    sorted.extend_from_slice(rows);
-    for row in rows {
-        let place = &mut at_least[row.quads as usize];
-        sorted[*place] = *row;
-        *place += 1;
     }
 }
 
