@@ -8,6 +8,8 @@ use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::{Mat3, triangular};
 use crate::scratch::holds;
 
+/// Reflections that are looked at one after the other, while the next ones come from memory.
+const BLOCK: usize = 512;
 /// Values of s^2 that differ by less than this relative to the one before are one shell: rounding, not physics.
 const SAME_SHELL: f64 = 1e-14;
 
@@ -93,33 +95,34 @@ impl Kernel for Squares<'_> {
         let [[a, b, c], [_, d, e], [_, _, f]] = self.frame;
         let (count, all) = (self.hkl.len(), &mut self.shells.all);
         // The first is nobody's neighbour.
-        all.resize(count + 1, 0.0);
+        all.resize(BLOCK + 1, 0.0);
         all[0] = -1.0;
-        let mut reach = 0;
-        for (h, to) in self.hkl.iter().zip(&mut all[1..]) {
-            let [p, q, r] = h.map(i32::unsigned_abs);
-            reach = p.max(q).max(r).max(reach);
-            let (x, y, z) = (f64::from(h[0]), f64::from(h[1]), f64::from(h[2]));
-            let along_y = M::madd(y, d, x * b);
-            let along_z = M::madd(z, f, M::madd(y, e, x * c));
-            *to = 0.25 * M::madd(along_z, along_z, M::madd(along_y, along_y, (x * a) * (x * a)));
-        }
-        self.shells.reach = reach;
-        // A number for each reflection, 1 where a shell begins; then their sums.
-        let of = &mut self.shells.of;
-        of.resize(count, 0);
-        for ((to, s), before) in of.iter_mut().zip(&all[1..]).zip(all.iter()) {
-            *to = u32::from(self.each | ((s - before).abs() > SAME_SHELL * s));
-        }
+        self.shells.of.resize(count, 0);
         self.shells.square.resize(count, 0.0);
         let square = self.shells.square.as_mut_slice();
-        let mut number = 0;
-        for (of, s) in of.iter_mut().zip(&all[1..]) {
-            // Without a branch: a value is written in any case, and stays if it begins a shell.
-            square[number as usize] = *s;
-            number += *of;
-            *of = number.wrapping_sub(1);
+        let (mut reach, mut number) = (0, 0);
+        for (hkl, of) in self.hkl.chunks(BLOCK).zip(self.shells.of.chunks_mut(BLOCK)) {
+            for (h, to) in hkl.iter().zip(&mut all[1..]) {
+                let [p, q, r] = h.map(i32::unsigned_abs);
+                reach = p.max(q).max(r).max(reach);
+                let (x, y, z) = (f64::from(h[0]), f64::from(h[1]), f64::from(h[2]));
+                let along_y = M::madd(y, d, x * b);
+                let along_z = M::madd(z, f, M::madd(y, e, x * c));
+                *to = 0.25 * M::madd(along_z, along_z, M::madd(along_y, along_y, (x * a) * (x * a)));
+            }
+            // A number for each reflection, 1 where a shell begins; then their sums.
+            for ((to, s), before) in of.iter_mut().zip(&all[1..]).zip(all.iter()) {
+                *to = u32::from(self.each | ((s - before).abs() > SAME_SHELL * s));
+            }
+            for (of, s) in of.iter_mut().zip(&all[1..]) {
+                // Without a branch: a value is written in any case, and stays if it begins a shell.
+                square[number as usize] = *s;
+                number += *of;
+                *of = number.wrapping_sub(1);
+            }
+            all[0] = all[hkl.len()];
         }
+        self.shells.reach = reach;
         let square = &mut self.shells.square;
         square.truncate(number as usize);
         let mut largest = [0.0f64; LANES];
