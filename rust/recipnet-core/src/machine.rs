@@ -52,6 +52,21 @@ pub trait Kernel {
     fn run<M: Machine>(self);
 }
 
+/// `work` on pairs, N in a turn of the loop: one that may stop at a bound is not unrolled by the compiler.
+#[inline(always)]
+pub fn unrolled<const N: usize, A: Copy, B>(from: &[A], to: &mut [B], mut work: impl FnMut(A, &mut B)) {
+    let (from, last) = from.as_chunks::<N>();
+    let (to, last_to) = to.as_chunks_mut::<N>();
+    for (from, to) in from.iter().zip(to) {
+        for (from, to) in from.iter().zip(to) {
+            work(*from, to);
+        }
+    }
+    for (from, to) in last.iter().zip(last_to) {
+        work(*from, to);
+    }
+}
+
 /// Run a kernel with the best instructions that this processor has.
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx512vbmi2+avx2+fma",

@@ -17,6 +17,9 @@ pub(super) const KINDS: usize = 64;
 /// Kinds whose parts are added to a reflection at a time.
 const TOGETHER: usize = 4;
 
+/// Reflections of a turn of the loop over them, which a compiler does not unroll by itself.
+const STEP: usize = 2;
+
 /// Complex numbers that may lie before the first whole cache line.
 const BESIDE: usize = 3;
 
@@ -217,7 +220,16 @@ impl<const K: usize> Combine<'_, K> {
         let signs = black_box(SIGNS);
         match self.members {
             Members::All => {
-                for ((&place, &shell), to) in self.places.iter().zip(self.shells).zip(self.out) {
+                let (places, last) = self.places.as_chunks::<STEP>();
+                let (shells, last_shell) = self.shells.as_chunks::<STEP>();
+                let (out, last_out) = self.out.as_chunks_mut::<STEP>();
+                for ((places, shells), out) in places.iter().zip(shells).zip(out) {
+                    for i in 0..STEP {
+                        let sum = product::<M, K>(&weights, &sums, &signs, self.first, places[i], shells[i]);
+                        put(sum, &mut out[i]);
+                    }
+                }
+                for ((&place, &shell), to) in last.iter().zip(last_shell).zip(last_out) {
                     put(product::<M, K>(&weights, &sums, &signs, self.first, place, shell), to);
                 }
             }

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::lattice::Lattice;
-use crate::machine::{Kernel, Machine, dispatch};
+use crate::machine::{Kernel, Machine, dispatch, unrolled};
 use crate::math::triangular;
 use crate::reciprocal::{self, Run};
 use crate::scratch::holds;
@@ -353,9 +353,9 @@ impl LookUp<'_> {
             // Within the line, about its running index 0; the mate's bit is the highest.
             *place = Place((((h[R] ^ sign) - sign) as u32).wrapping_add(sign as u32 & MATE));
         }
-        for (number, place) in self.numbers.iter().zip(&mut *self.places) {
-            place.0 = place.0.wrapping_add(self.bins[*number as usize] as u32);
-        }
+        unrolled::<4, _, _>(self.numbers, self.places, |number, place| {
+            place.0 = place.0.wrapping_add(self.bins[number as usize] as u32);
+        });
     }
 }
 

@@ -4,7 +4,7 @@ use super::rows::LANES;
 use super::scatterers::{Displacement, Grouped, Scatterers};
 use crate::elementary::exp;
 use crate::form_factor::Steps;
-use crate::machine::{Kernel, Machine, dispatch};
+use crate::machine::{Kernel, Machine, dispatch, unrolled};
 use crate::math::{Mat3, triangular};
 use crate::scratch::holds;
 
@@ -114,12 +114,12 @@ impl Kernel for Squares<'_> {
             for ((to, s), before) in of.iter_mut().zip(&all[1..]).zip(all.iter()) {
                 *to = u32::from(self.each | ((s - before).abs() > SAME_SHELL * s));
             }
-            for (of, s) in of.iter_mut().zip(&all[1..]) {
+            unrolled::<4, _, _>(&all[1..=of.len()], of, |s, of| {
                 // Without a branch: a value is written in any case, and stays if it begins a shell.
-                square[number as usize] = *s;
+                square[number as usize] = s;
                 number += *of;
                 *of = number.wrapping_sub(1);
-            }
+            });
             all[0] = all[hkl.len()];
         }
         self.shells.reach = reach;
