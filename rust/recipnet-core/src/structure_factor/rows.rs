@@ -84,6 +84,25 @@ pub struct Rows {
     spans: Vec<(i32, i32)>,
 }
 
+/// Lines of a dense box of indices.
+#[derive(Debug, Clone, Copy)]
+struct Table {
+    bins: usize,
+    /// Bins of neighbours in the first index are this far apart.
+    columns: usize,
+    /// Bin of (0, 0).
+    shift: i32,
+    /// Most reflections of a line.
+    longest: u32,
+}
+
+impl Table {
+    #[inline]
+    fn bin(&self, h: i32, k: i32) -> usize {
+        (h * self.columns as i32 + k + self.shift) as usize
+    }
+}
+
 /// Two indices that name a line, then the running one.
 pub fn axes(axis: usize) -> [usize; 3] {
     match axis {
@@ -109,10 +128,16 @@ fn place(zero: i32, l: i32, sign: i32) -> Place {
 
 holds!(Rows: lines, places, bins, numbers, runs, next, spans);
 
-/// Lines of some runs, the longest first; `put` gets the slot of the running index 0 of each run, by its number.
-fn lay(runs: &[Run], lines: &mut Vec<Row>, next: &mut Vec<[u32; 2]>, mut put: impl FnMut(usize, i32)) {
+/// Lines of some runs of at most `longest` reflections, the longest first; `put` gets the slot of the running index 0 of
+/// each run, by its number.
+fn lay(
+    (runs, longest): (&[Run], u32),
+    lines: &mut Vec<Row>,
+    next: &mut Vec<[u32; 2]>,
+    mut put: impl FnMut(usize, i32),
+) {
     const QUADS: u32 = 2 * QUAD as u32;
-    let longest = runs.iter().map(|run| run.count.div_ceil(QUADS)).max().unwrap_or(0);
+    let longest = longest.div_ceil(QUADS);
     next.clear();
     next.resize(longest as usize + 1, [0; 2]);
     for run in runs {
@@ -149,10 +174,14 @@ impl Rows {
         self.axis = (0..3).rev().max_by_key(|&a| extent[a]).unwrap_or(2);
         let [p, q, _] = axes(self.axis);
         let columns = 2 * extent[q] as usize + 1;
-        let bins = (extent[p] as usize + 1) * columns;
-        let is_set = bins <= 2 * hkl.len() + 64
-            && (self.set_ball(bins, columns, extent[q], lattice, radius, hkl.len())
-                || self.set_spans(bins, columns, extent[q], hkl));
+        let table = Table {
+            bins: (extent[p] as usize + 1) * columns,
+            columns,
+            shift: extent[q],
+            longest: 2 * extent[self.axis] as u32 + 1,
+        };
+        let is_set = table.bins <= 2 * hkl.len() + 64
+            && (self.set_ball(table, lattice, radius, hkl.len()) || self.set_spans(table, hkl));
         if !is_set {
             self.set_sparse(hkl);
             return;
@@ -161,7 +190,7 @@ impl Rows {
             hkl,
             axes: axes(self.axis),
             columns: columns as i32,
-            shift: extent[q],
+            shift: table.shift,
             bins: &self.bins,
             numbers: &mut self.numbers,
             places: &mut self.places,
@@ -177,15 +206,7 @@ impl Rows {
     }
 
     /// All lines of the half ball; false if that would be far more reflections than were asked for.
-    fn set_ball(
-        &mut self,
-        bins: usize,
-        columns: usize,
-        shift: i32,
-        lattice: &Lattice,
-        radius: f64,
-        asked: usize,
-    ) -> bool {
+    fn set_ball(&mut self, table: Table, lattice: &Lattice, radius: f64, asked: usize) -> bool {
         let volume = 2.0 / 3.0 * std::f64::consts::PI * radius.powi(3) * lattice.volume();
         if volume > 3.0 * asked as f64 + 64.0 {
             return false;
@@ -208,12 +229,12 @@ impl Rows {
                 },
             );
         }
-        self.lay_in_box(bins, columns, shift);
+        self.lay_in_table(table);
         true
     }
 
-    /// Lines of all runs, which lie in a dense box.
-    fn lay_in_box(&mut self, bins: usize, columns: usize, shift: i32) {
+    /// Lines of all runs, which lie in a table.
+    fn lay_in_table(&mut self, table: Table) {
         let Self {
             runs,
             lines,
@@ -222,21 +243,21 @@ impl Rows {
             ..
         } = self;
         zeros.clear();
-        zeros.resize(bins, 0);
-        lay(runs, lines, next, |number, zero| {
+        zeros.resize(table.bins, 0);
+        lay((runs, table.longest), lines, next, |number, zero| {
             let Run { h, k, .. } = runs[number];
-            zeros[(h * columns as i32 + k + shift) as usize] = zero;
+            zeros[table.bin(h, k)] = zero;
         });
     }
 
     /// Lines from their first reflection to their last; false if that would be far more than were asked for.
-    fn set_spans(&mut self, bins: usize, columns: usize, shift: i32, hkl: &[[i32; 3]]) -> bool {
+    fn set_spans(&mut self, table: Table, hkl: &[[i32; 3]]) -> bool {
         let [p, q, r] = axes(self.axis);
         self.spans.clear();
-        self.spans.resize(bins, (i32::MAX, i32::MIN));
+        self.spans.resize(table.bins, (i32::MAX, i32::MIN));
         for h in hkl {
             let ([h, k, l], _) = positive([h[p], h[q], h[r]]);
-            let (low, high) = &mut self.spans[(h * columns as i32 + k + shift) as usize];
+            let (low, high) = &mut self.spans[table.bin(h, k)];
             (*low, *high) = (l.min(*low), l.max(*high));
         }
         let lengths = self.spans.iter().filter(|(low, high)| low <= high);
@@ -247,12 +268,12 @@ impl Rows {
         self.runs.clear();
         for (bin, &(low, high)) in self.spans.iter().enumerate() {
             if low <= high {
-                let (h, k) = ((bin / columns) as i32, (bin % columns) as i32 - shift);
+                let (h, k) = ((bin / table.columns) as i32, (bin % table.columns) as i32 - table.shift);
                 let count = (high - low) as u32 + 1;
                 self.runs.push(Run { h, k, l: low, count });
             }
         }
-        self.lay_in_box(bins, columns, shift);
+        self.lay_in_table(table);
         true
     }
 
@@ -286,9 +307,13 @@ impl Rows {
             self.runs.push(Run { h, k, l: low, count });
         }
         self.bins.resize(self.runs.len(), 0);
-        lay(&self.runs, &mut self.lines, &mut self.next, |number, zero| {
-            self.bins[number] = zero
-        });
+        let longest = self.runs.iter().map(|run| run.count).max().unwrap_or(0);
+        lay(
+            (&self.runs, longest),
+            &mut self.lines,
+            &mut self.next,
+            |number, zero| self.bins[number] = zero,
+        );
         self.places.clear();
         self.places.extend((0..).zip(&self.numbers).map(|(i, &number)| {
             let (h, sign) = canonical(i);

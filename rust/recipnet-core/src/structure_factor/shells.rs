@@ -49,25 +49,26 @@ impl Shells {
 
     pub fn evaluate(&mut self, atoms: &Scatterers, grouped: &Grouped) {
         let size = self.square.len();
-        self.values.clear();
+        self.values
+            .resize(self.values.len().max(size * grouped.kinds.len()), 0.0);
         self.begin.resize(atoms.species.len(), 0);
         self.steps.set(&self.square);
-        let mut last = u32::MAX;
+        let (mut last, mut number) = (u32::MAX, 0);
         // Kinds are sorted by species.
         for kind in &grouped.kinds {
             if kind.species == last {
                 continue;
             }
             last = kind.species;
-            let start = self.values.len();
-            self.begin[last as usize] = (start / size.max(1)) as u32;
-            self.values.resize(start + size, 0.0);
+            self.begin[last as usize] = number;
+            let start = number as usize * size;
+            number += 1;
+            let out = &mut self.values[start..start + size];
             let species = &atoms.species[last as usize];
-            let out = &mut self.values[start..];
             species.factor.evaluate_by(&self.steps, &self.square, out);
             let [real, _] = species.dispersion;
             if real != 0.0 {
-                for value in &mut self.values[start..] {
+                for value in out {
                     *value += real;
                 }
             }
