@@ -25,6 +25,7 @@ const BESIDE: usize = 3;
 
 /// Which reflections lie in a slab.
 pub(super) enum Members<'a> {
+    /// All there are, in the only slab.
     All,
     Some(&'a [u32]),
 }
@@ -159,6 +160,7 @@ impl Job<'_> {
         }
         let all = Combine {
             places: &self.rows.places,
+            has_mates: self.rows.has_mates,
             shells: &self.shells.of,
             first: first as usize,
             sums,
@@ -188,6 +190,7 @@ impl Job<'_> {
 /// Adds `weights` times the sums of K kinds, or i times that.
 struct Combine<'a, const K: usize> {
     places: &'a [Place],
+    has_mates: bool,
     shells: &'a [u32],
     first: usize,
     sums: &'a [Complex],
@@ -201,23 +204,35 @@ struct Combine<'a, const K: usize> {
 impl<const K: usize> Kernel for Combine<'_, K> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        match (self.turn, self.fresh) {
-            (true, _) => self.all::<M>(|sum, to| *to = [to[0] - sum[1], to[1] + sum[0]]),
-            (false, true) => self.all::<M>(|sum, to| *to = sum),
-            (false, false) => self.all::<M>(|sum, to| *to = [to[0] + sum[0], to[1] + sum[1]]),
+        if self.has_mates {
+            // Not known to the compiler, which would else take pairs apart to save a product with 1.
+            let signs = black_box(SIGNS);
+            self.put::<M>(|place, [re, im]| {
+                let [one, sign] = signs[usize::from(place.is_mate())];
+                [re * one, im * sign]
+            });
+        } else {
+            self.put::<M>(|_, sum| sum);
         }
     }
 }
 
 impl<const K: usize> Combine<'_, K> {
     #[inline(always)]
-    fn all<M: Machine>(self, put: impl Fn(Complex, &mut Complex)) {
+    fn put<M: Machine>(self, mate: impl Fn(Place, Complex) -> Complex) {
+        match (self.turn, self.fresh) {
+            (true, _) => self.all::<M>(mate, |sum, to| *to = [to[0] - sum[1], to[1] + sum[0]]),
+            (false, true) => self.all::<M>(mate, |sum, to| *to = sum),
+            (false, false) => self.all::<M>(mate, |sum, to| *to = [to[0] + sum[0], to[1] + sum[1]]),
+        }
+    }
+
+    #[inline(always)]
+    fn all<M: Machine>(self, mate: impl Fn(Place, Complex) -> Complex, put: impl Fn(Complex, &mut Complex)) {
         let (size, shells) = (self.sums.len() / K, self.weights[0].len());
         // Of one length, as the compiler sees: what is looked up is checked once.
         let sums: [&[Complex]; K] = from_fn(|k| &self.sums[k * size..][..size]);
         let weights: [&[f64]; K] = from_fn(|k| &self.weights[k][..shells]);
-        // Not known to the compiler, which would else take pairs apart to save a product with 1.
-        let signs = black_box(SIGNS);
         match self.members {
             Members::All => {
                 let (places, last) = self.places.as_chunks::<STEP>();
@@ -225,18 +240,19 @@ impl<const K: usize> Combine<'_, K> {
                 let (out, last_out) = self.out.as_chunks_mut::<STEP>();
                 for ((places, shells), out) in places.iter().zip(shells).zip(out) {
                     for i in 0..STEP {
-                        let sum = product::<M, K>(&weights, &sums, &signs, self.first, places[i], shells[i]);
-                        put(sum, &mut out[i]);
+                        let sum = product::<M, K>(&weights, &sums, places[i].slot(), shells[i]);
+                        put(mate(places[i], sum), &mut out[i]);
                     }
                 }
                 for ((&place, &shell), to) in last.iter().zip(last_shell).zip(last_out) {
-                    put(product::<M, K>(&weights, &sums, &signs, self.first, place, shell), to);
+                    put(mate(place, product::<M, K>(&weights, &sums, place.slot(), shell)), to);
                 }
             }
             Members::Some(list) => {
                 for (&i, to) in list.iter().zip(self.out) {
                     let (place, shell) = (self.places[i as usize], self.shells[i as usize]);
-                    put(product::<M, K>(&weights, &sums, &signs, self.first, place, shell), to);
+                    let slot = place.slot() - self.first;
+                    put(mate(place, product::<M, K>(&weights, &sums, slot, shell)), to);
                 }
             }
         }
@@ -248,12 +264,9 @@ impl<const K: usize> Combine<'_, K> {
 fn product<M: Machine, const K: usize>(
     weights: &[&[f64]; K],
     sums: &[&[Complex]; K],
-    signs: &[Complex; 2],
-    first: usize,
-    place: Place,
+    slot: usize,
     shell: u32,
 ) -> Complex {
-    let slot = place.slot() - first;
     // Pairs, so that both parts are one vector.
     let mut sum = [0.0; 2];
     for k in 0..K {
@@ -262,6 +275,5 @@ fn product<M: Machine, const K: usize>(
             sum[part] = M::madd(weight, own[part], sum[part]);
         }
     }
-    let sign = &signs[usize::from(place.is_mate())];
-    [sum[0] * sign[0], sum[1] * sign[1]]
+    sum
 }

@@ -72,6 +72,8 @@ pub struct Rows {
     pub lines: Vec<Row>,
     /// One for each reflection.
     pub places: Vec<Place>,
+    /// Whether some of them are those of mates.
+    pub has_mates: bool,
     /// Scratch: for each line, of a dense box or of those there are, the slot of its running index 0.
     bins: Vec<i32>,
     /// Scratch: for each reflection, its line among these.
@@ -194,6 +196,7 @@ impl Rows {
             bins: &self.bins,
             numbers: &mut self.numbers,
             places: &mut self.places,
+            has_mates: &mut self.has_mates,
         };
         dispatch(look_up);
     }
@@ -203,6 +206,7 @@ impl Rows {
         self.lines.clear();
         self.places.clear();
         self.places.extend((0..count as u32).map(Place));
+        self.has_mates = false;
     }
 
     /// All lines of the half ball; false if that would be far more reflections than were asked for.
@@ -319,6 +323,7 @@ impl Rows {
             let (h, sign) = canonical(i);
             place(self.bins[number as usize], h[2], sign)
         }));
+        self.has_mates = true;
     }
 
     /// Consecutive lines that have at most about `limit` slots.
@@ -349,6 +354,7 @@ struct LookUp<'a> {
     /// Scratch: number of each reflection's line in the table.
     numbers: &'a mut Vec<u32>,
     places: &'a mut Vec<Place>,
+    has_mates: &'a mut bool,
 }
 
 impl Kernel for LookUp<'_> {
@@ -369,15 +375,18 @@ impl LookUp<'_> {
         self.places.resize(self.hkl.len(), Place(0));
         self.numbers.resize(self.hkl.len(), 0);
         let (columns, shift) = (self.columns, self.shift);
+        let mut signs = 0;
         // Two loops: the first one is of whole vectors.
         for ((h, number), place) in self.hkl.iter().zip(&mut *self.numbers).zip(&mut *self.places) {
             // Negative where the first index is, or the second if the first is 0.
             let line = h[P] * columns + h[Q];
             let sign = line >> 31;
+            signs |= sign;
             *number = ((line ^ sign) - sign + shift) as u32;
             // Within the line, about its running index 0; the mate's bit is the highest.
             *place = Place((((h[R] ^ sign) - sign) as u32).wrapping_add(sign as u32 & MATE));
         }
+        *self.has_mates = signs != 0;
         unrolled::<4, _, _>(self.numbers, self.places, |number, place| {
             place.0 = place.0.wrapping_add(self.bins[number as usize] as u32);
         });
