@@ -124,6 +124,48 @@ impl<T: Send + 'static> Scratch for Vec<T> {
     }
 }
 
+/// A list that is written before it is read: what lies behind its end is kept, so that it grows again without being
+/// cleared.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Buffer<T> {
+    memory: Vec<T>,
+    len: usize,
+}
+
+impl<T: Clone + Default> Buffer<T> {
+    /// Some list of this length.
+    pub fn set_len(&mut self, len: usize) -> &mut [T] {
+        if self.memory.len() < len {
+            self.memory.resize(len, T::default());
+        }
+        self.len = len;
+        &mut self.memory[..len]
+    }
+}
+
+impl<T> Deref for Buffer<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.memory[..self.len]
+    }
+}
+
+impl<T> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.memory[..self.len]
+    }
+}
+
+impl<T: Send + 'static> Scratch for Buffer<T>
+where
+    Self: Default,
+{
+    fn held(&self) -> usize {
+        self.memory.capacity() * size_of::<T>()
+    }
+}
+
 impl<S: Scratch, const N: usize> Scratch for [S; N]
 where
     [S; N]: Default,

@@ -9,7 +9,7 @@ use std::array::from_fn;
 
 use super::Gaussians;
 use crate::machine::{Kernel, Machine, dispatch};
-use crate::scratch::holds;
+use crate::scratch::{Buffer, holds};
 
 /// Coefficients of a cell, rising powers of the distance of `y` from its middle.
 type Polynomial = [f64; 11];
@@ -87,9 +87,9 @@ struct Step {
 /// How values of s^2 fall into cells: the same for every factor that is asked for there.
 #[derive(Debug, Default)]
 pub struct Steps {
-    list: Vec<Step>,
+    list: Buffer<Step>,
     /// Scratch: the cell of each value.
-    cells: Vec<u32>,
+    cells: Buffer<u32>,
 }
 
 holds!(Steps: list, cells);
@@ -110,13 +110,12 @@ impl Kernel for FindSteps<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
         let Steps { list, cells } = self.steps;
-        cells.resize(self.square.len(), 0);
+        let cells = cells.set_len(self.square.len());
         for (to, square) in cells.iter_mut().zip(self.square) {
             let cell = ((square + OFFSET).to_bits() >> WITHIN) as u32;
             *to = cell.wrapping_sub(FIRST).min(COUNT as u32);
         }
-        list.resize(self.square.len(), Step::default());
-        let (to, mut number) = (list.as_mut_slice(), 0);
+        let (to, mut number) = (list.set_len(self.square.len()), 0);
         for (block, start) in cells.chunks(LANES).zip((0..).step_by(LANES)) {
             to[number] = Step { start, cell: block[0] };
             number += 1;
@@ -129,7 +128,7 @@ impl Kernel for FindSteps<'_> {
                 number += usize::from(cell != before);
             }
         }
-        list.truncate(number);
+        list.set_len(number);
     }
 }
 
@@ -145,7 +144,7 @@ impl Kernel for Evaluate<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
         let Cells(cells) = self.cells;
-        for step in &self.steps.list {
+        for step in self.steps.list.iter() {
             let at = step.start as usize;
             let (Some(square), Some(out)) = (self.square.get(at..), self.out.get_mut(at..)) else {
                 return;

@@ -10,7 +10,7 @@ use crate::lattice::Lattice;
 use crate::machine::{Kernel, Machine, dispatch, unrolled};
 use crate::math::triangular;
 use crate::reciprocal::{self, Run};
-use crate::scratch::holds;
+use crate::scratch::{Buffer, holds};
 
 /// Reflections of each side of a line are a multiple of this.
 pub const QUAD: usize = 4;
@@ -47,7 +47,7 @@ impl Row {
 }
 
 /// Where a reflection is found: its slot, and whether its mate is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place(u32);
 
 impl Place {
@@ -71,13 +71,13 @@ pub struct Rows {
     /// Lines, longest first.
     pub lines: Vec<Row>,
     /// One for each reflection.
-    pub places: Vec<Place>,
+    pub places: Buffer<Place>,
     /// Whether some of them are those of mates.
     pub has_mates: bool,
     /// Scratch: for each line, of a dense box or of those there are, the slot of its running index 0.
     bins: Vec<i32>,
     /// Scratch: for each reflection, its line among these.
-    numbers: Vec<u32>,
+    numbers: Buffer<u32>,
     /// Scratch: what each line holds.
     runs: Vec<Run>,
     /// Scratch: number and slot of the next line of each length.
@@ -194,8 +194,8 @@ impl Rows {
             columns: columns as i32,
             shift: table.shift,
             bins: &self.bins,
-            numbers: &mut self.numbers,
-            places: &mut self.places,
+            numbers: self.numbers.set_len(hkl.len()),
+            places: self.places.set_len(hkl.len()),
             has_mates: &mut self.has_mates,
         };
         dispatch(look_up);
@@ -204,8 +204,9 @@ impl Rows {
     /// No lines: reflections lie in their order.
     pub fn set_consecutive(&mut self, count: usize) {
         self.lines.clear();
-        self.places.clear();
-        self.places.extend((0..count as u32).map(Place));
+        for (to, slot) in self.places.set_len(count).iter_mut().zip(0..) {
+            *to = Place(slot);
+        }
         self.has_mates = false;
     }
 
@@ -291,7 +292,7 @@ impl Rows {
         let mut order: Vec<u32> = (0..hkl.len() as u32).collect();
         order.sort_unstable_by_key(|&i| canonical(i).0);
         self.runs.clear();
-        self.numbers.resize(order.len(), 0);
+        self.numbers.set_len(order.len());
         let mut rest = order.as_slice();
         while let Some(&first) = rest.first() {
             let [h, k, low] = canonical(first).0;
@@ -318,11 +319,10 @@ impl Rows {
             &mut self.next,
             |number, zero| self.bins[number] = zero,
         );
-        self.places.clear();
-        self.places.extend((0..).zip(&self.numbers).map(|(i, &number)| {
+        for (i, to) in (0..).zip(self.places.set_len(order.len())) {
             let (h, sign) = canonical(i);
-            place(self.bins[number as usize], h[2], sign)
-        }));
+            *to = place(self.bins[self.numbers[i as usize] as usize], h[2], sign);
+        }
         self.has_mates = true;
     }
 
@@ -352,8 +352,8 @@ struct LookUp<'a> {
     shift: i32,
     bins: &'a [i32],
     /// Scratch: number of each reflection's line in the table.
-    numbers: &'a mut Vec<u32>,
-    places: &'a mut Vec<Place>,
+    numbers: &'a mut [u32],
+    places: &'a mut [Place],
     has_mates: &'a mut bool,
 }
 
@@ -372,8 +372,6 @@ impl LookUp<'_> {
     /// P, Q and R are the axes.
     #[inline(always)]
     fn along<const P: usize, const Q: usize, const R: usize>(self) {
-        self.places.resize(self.hkl.len(), Place(0));
-        self.numbers.resize(self.hkl.len(), 0);
         let (columns, shift) = (self.columns, self.shift);
         let mut signs = 0;
         // Two loops: the first one is of whole vectors.

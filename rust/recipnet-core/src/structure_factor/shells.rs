@@ -6,7 +6,7 @@ use crate::elementary::exp;
 use crate::form_factor::Steps;
 use crate::machine::{Kernel, Machine, dispatch, unrolled};
 use crate::math::{Mat3, triangular};
-use crate::scratch::holds;
+use crate::scratch::{Buffer, holds};
 
 /// Reflections that are looked at one after the other, while the next ones come from memory.
 const BLOCK: usize = 512;
@@ -17,7 +17,7 @@ const SAME_SHELL: f64 = 1e-14;
 #[derive(Default)]
 pub(super) struct Shells {
     /// s^2 of each shell.
-    pub square: Vec<f64>,
+    pub square: Buffer<f64>,
     /// The largest of them.
     pub largest: f64,
     /// The size of the largest index.
@@ -25,9 +25,9 @@ pub(super) struct Shells {
     /// Scratch: s^2 of each reflection, after a first number.
     all: Vec<f64>,
     /// Shell of each reflection.
-    pub of: Vec<u32>,
+    pub of: Buffer<u32>,
     /// `f(s) + f'` of each species that occurs, shell by shell.
-    values: Vec<f64>,
+    values: Buffer<f64>,
     /// Scratch: how shells fall into the cells of form factors.
     steps: Steps,
     /// Where a species' values begin; by species of the batch.
@@ -49,8 +49,7 @@ impl Shells {
 
     pub fn evaluate(&mut self, atoms: &Scatterers, grouped: &Grouped) {
         let size = self.square.len();
-        self.values
-            .resize(self.values.len().max(size * grouped.kinds.len()), 0.0);
+        self.values.set_len(size * grouped.kinds.len());
         self.begin.resize(atoms.species.len(), 0);
         self.steps.set(&self.square);
         let (mut last, mut number) = (u32::MAX, 0);
@@ -98,11 +97,10 @@ impl Kernel for Squares<'_> {
         // The first is nobody's neighbour.
         all.resize(BLOCK + 1, 0.0);
         all[0] = -1.0;
-        self.shells.of.resize(count, 0);
-        self.shells.square.resize(count, 0.0);
-        let square = self.shells.square.as_mut_slice();
+        let of = self.shells.of.set_len(count);
+        let square = self.shells.square.set_len(count);
         let (mut reach, mut number) = (0, 0);
-        for (hkl, of) in self.hkl.chunks(BLOCK).zip(self.shells.of.chunks_mut(BLOCK)) {
+        for (hkl, of) in self.hkl.chunks(BLOCK).zip(of.chunks_mut(BLOCK)) {
             for (h, to) in hkl.iter().zip(&mut all[1..]) {
                 let [p, q, r] = h.map(i32::unsigned_abs);
                 reach = p.max(q).max(r).max(reach);
@@ -124,8 +122,7 @@ impl Kernel for Squares<'_> {
             all[0] = all[hkl.len()];
         }
         self.shells.reach = reach;
-        let square = &mut self.shells.square;
-        square.truncate(number as usize);
+        let square = self.shells.square.set_len(number as usize);
         let mut largest = [0.0f64; LANES];
         let (blocks, rest) = square.as_chunks::<LANES>();
         for block in blocks {
