@@ -328,6 +328,9 @@ impl Rows {
 
     /// Consecutive lines that have at most about `limit` slots.
     pub fn slabs(&self, limit: usize) -> Vec<Range<usize>> {
+        if self.lines.last().map_or(0, Row::end) as usize <= limit && !self.lines.is_empty() {
+            return std::iter::once(0..self.lines.len()).collect();
+        }
         let mut slabs = Vec::new();
         let (mut first, mut size) = (0, 0);
         for (place, row) in self.lines.iter().enumerate() {
