@@ -408,7 +408,7 @@ mod tests {
         let mut rows = Rows::default();
         rows.set(hkl, lattice, stol);
         assert_eq!(rows.places.len(), hkl.len());
-        for (h, place) in hkl.iter().zip(&rows.places) {
+        for (h, place) in hkl.iter().zip(&*rows.places) {
             let next = rows.lines.partition_point(|row| row.base as usize <= place.slot());
             let row = rows.lines[next - 1];
             let mut found = [0; 3];
