@@ -225,18 +225,10 @@ impl Kernel for Chunk<'_> {
 fn phases<M: Machine>(rows: &[Row], powers: &[Powers; 3], group: usize, width: usize, to: &mut [[Complex; LANES]]) {
     let [(x_re, x_im), (y_re, y_im), (z_re, z_im)] = powers.each_ref().map(|powers| powers.group(group));
     let shifts = powers.each_ref().map(|powers| powers.negative);
-    let mut xz_of = [i32::MIN; 2];
-    let mut xz = ([0.0; LANES], [0.0; LANES]);
     for (row, to) in rows.iter().zip(to[group..].iter_mut().step_by(width)) {
-        let [h, k, l] = row.start;
-        // Lines follow each other in k.
-        if xz_of != [h, l] {
-            xz_of = [h, l];
-            let (h, l) = ((h + shifts[0]) as usize, (l + shifts[2]) as usize);
-            xz = times::<M>((&x_re[h], &x_im[h]), (&z_re[l], &z_im[l]));
-        }
-        let k = (k + shifts[1]) as usize;
-        let (re, im) = times::<M>((&xz.0, &xz.1), (&y_re[k], &y_im[k]));
+        let [h, k, l] = from_fn(|place| (row.start[place] + shifts[place]) as usize);
+        let (re, im) = times::<M>((&x_re[h], &x_im[h]), (&z_re[l], &z_im[l]));
+        let (re, im) = times::<M>((&re, &im), (&y_re[k], &y_im[k]));
         for i in 0..LANES {
             to[i] = [re[i], im[i]];
         }
