@@ -5,6 +5,7 @@ use multiversion::multiversion;
 use super::cell::{Hit, fractional};
 use super::edges::{Edge, Sink};
 use super::lanes::{self, LANES, NO_KEY};
+use crate::machine::unrolled;
 use crate::math::{Mat3, Real, Vec3, dot, row_times};
 use crate::order::{REACH, Sorter, cut_nearest, sort_ties};
 use crate::scratch::holds;
@@ -315,10 +316,10 @@ fn meet(found: &Found, frac: &[Vec3], out: &mut [[f64; 4]]) {
     for (at, from, end) in found.stretches() {
         let [u, v, w] = frac[found.first + at];
         let here = [u, v, w, 0.0];
-        for (vector, hit) in out[from..end].iter_mut().zip(&found.hits[from..end]) {
+        unrolled::<2, _, _>(&found.hits[from..end], &mut out[from..end], |hit, vector| {
             let ([x, y, z], [a, b, c]) = (frac[hit.j as usize], hit.shift);
             *vector = fractional(&here, &[x, y, z, 0.0], [a, b, c, hit.j as i32]);
-        }
+        });
     }
 }
 
