@@ -146,8 +146,8 @@ fn lay(
         next[run.count.div_ceil(QUADS) as usize][0] += 1;
     }
     let mut begin = [0; 2];
-    for (next, quads) in next.iter_mut().zip(0..longest + 1).rev() {
-        let slots = next[0] * QUADS * quads;
+    for (quads, next) in next.iter_mut().enumerate().rev() {
+        let slots = next[0] * QUADS * quads as u32;
         (*next, begin) = (begin, [begin[0] + next[0], begin[1] + slots]);
     }
     lines.resize(runs.len(), Row::default());

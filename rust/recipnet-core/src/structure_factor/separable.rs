@@ -1,11 +1,13 @@
 //! Sums of phases over the atoms of each kind, for lines of reflections.
 //!
-//! With `p = X^h Y^k Z^(l0 + 1/2)` of an atom and `z = w Z^(m + 1/2)`, the four sums of `p_re z_re`, `p_im z_im`,
-//! `p_re z_im` and `p_im z_re` give `sum w e(h, k, l0 + 1 + m)` and `sum w e(h, k, l0 - m)`: half the products of a sum
-//! for each. The running index lies along vector registers, an atom's `p` is the same for all of them: a complex matrix
-//! product of (lines, atoms) and (atoms, m), made in chunks of atoms whose powers stay in the cache.
+//! With `p = X^h Y^k Z^(l0 + 1/2)` of an atom and `z = w Z^(m + 1/2)`, the sums `u = sum Re p (Re z, Im z)` and
+//! `v = sum Im p (-Im z, Re z)` give `sum w e(h, k, l0 + 1 + m) = u + v` and, but for the sign of the imaginary part,
+//! `sum w e(h, k, l0 - m) = u - v`: half the products of a sum for each. The running index lies along vector registers,
+//! an atom's `p` is the same for all of them: a matrix product of (lines, atoms) and (atoms, m), made in chunks of atoms
+//! whose powers stay in the cache.
 
 use std::array::from_fn;
+use std::hint::black_box;
 use std::ops::Range;
 
 use super::rows::{LANES, QUAD, Row, axes};
@@ -24,9 +26,8 @@ type Lanes = [f64; LANES];
 const PAIR: usize = 2;
 /// Reflections of these.
 const SIDE: usize = PAIR * QUAD;
-/// Numbers of [`SIDE`] reflections, each beside itself or its negative: where complex numbers lie side by side,
-/// sums of products with them need no rearranging.
-type Twice = [[f64; 2 * QUAD]; PAIR];
+/// Complex numbers of [`SIDE`] reflections, part beside part.
+type Side = [[f64; 2 * QUAD]; PAIR];
 /// A complex number.
 pub type Complex = [f64; 2];
 /// Sums of neighbours on a line.
@@ -39,12 +40,11 @@ struct Powers {
     negative: i32,
     /// Numbers n.
     count: usize,
-    /// Of a group of atoms after the other; the last group is padded.
-    re: Vec<Lanes>,
-    im: Vec<Lanes>,
+    /// Real and imaginary parts, of a group of atoms after the other; the last group is padded.
+    parts: Vec<[Lanes; 2]>,
 }
 
-holds!(Powers: re, im);
+holds!(Powers: parts);
 
 impl Powers {
     /// The first index of each eight comes from sine and cosine of reduced turns, the others by multiplication, so
@@ -54,16 +54,10 @@ impl Powers {
         self.negative = negative;
         self.count = negative as usize + negative.max(positive) as usize + 1;
         let size = self.count * frac.len().div_ceil(LANES);
-        self.re.resize(self.re.len().max(size), [0.0; LANES]);
-        self.im.resize(self.im.len().max(size), [0.0; LANES]);
+        self.parts.resize(self.parts.len().max(size), [[0.0; LANES]; 2]);
         let mirrors = negative as usize + usize::from(shift == 0.0);
-        let groups = self
-            .re
-            .chunks_exact_mut(self.count)
-            .zip(self.im.chunks_exact_mut(self.count));
-        for (frac, (re, im)) in frac.chunks(LANES).zip(groups) {
-            let (below_re, re) = re.split_at_mut(negative as usize);
-            let (below_im, im) = im.split_at_mut(negative as usize);
+        for (frac, parts) in frac.chunks(LANES).zip(self.parts.chunks_exact_mut(self.count)) {
+            let (below, parts) = parts.split_at_mut(negative as usize);
             let mut x = [0.0; LANES];
             for (to, frac) in x.iter_mut().zip(frac) {
                 *to = frac[axis] - ((frac[axis] + ROUND) - ROUND);
@@ -73,7 +67,7 @@ impl Powers {
                 (one_re[i], one_im[i]) = cis(x[i]);
             }
             let (mut now_re, mut now_im) = ([1.0; LANES], [0.0; LANES]);
-            for (index, (re, im)) in re.iter_mut().zip(im).enumerate() {
+            for (index, to) in parts.iter_mut().enumerate() {
                 // Not of no turns.
                 if index % LANES == 0 && (index > 0 || shift > 0.0) {
                     for i in 0..LANES {
@@ -81,29 +75,26 @@ impl Powers {
                         (now_re[i], now_im[i]) = cis(turns - ((turns + ROUND) - ROUND));
                     }
                 }
-                (*re, *im) = (now_re, now_im);
+                *to = [now_re, now_im];
                 // The conjugates, of 1 or of 1/2 on.
-                if let Some(at) = mirrors.checked_sub(index + 1) {
-                    if let (Some(re), Some(im)) = (below_re.get_mut(at), below_im.get_mut(at)) {
-                        (*re, *im) = (now_re, now_im.map(|x| -x));
-                    }
+                if let Some(mirror) = mirrors.checked_sub(index + 1).and_then(|at| below.get_mut(at)) {
+                    *mirror = [now_re, now_im.map(|x| -x)];
                 }
-                (now_re, now_im) = times::<M>((&now_re, &now_im), (&one_re, &one_im));
+                [now_re, now_im] = times::<M>(&[now_re, now_im], &[one_re, one_im]);
             }
         }
     }
 
     /// Powers of a group of atoms, from `-negative` on.
     #[inline(always)]
-    fn group(&self, number: usize) -> (&[Lanes], &[Lanes]) {
-        let range = number * self.count..(number + 1) * self.count;
-        (&self.re[range.clone()], &self.im[range])
+    fn group(&self, number: usize) -> &[[Lanes; 2]] {
+        &self.parts[number * self.count..(number + 1) * self.count]
     }
 }
 
 /// Complex products.
 #[inline(always)]
-fn times<M: Machine>((a_re, a_im): (&Lanes, &Lanes), (b_re, b_im): (&Lanes, &Lanes)) -> (Lanes, Lanes) {
+fn times<M: Machine>([a_re, a_im]: &[Lanes; 2], [b_re, b_im]: &[Lanes; 2]) -> [Lanes; 2] {
     let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
     for i in 0..LANES {
         re[i] = M::madd(a_re[i], b_re[i], -(a_im[i] * b_im[i]));
@@ -111,7 +102,7 @@ fn times<M: Machine>((a_re, a_im): (&Lanes, &Lanes), (b_re, b_im): (&Lanes, &Lan
     for i in 0..LANES {
         im[i] = M::madd(a_re[i], b_im[i], a_im[i] * b_re[i]);
     }
-    (re, im)
+    [re, im]
 }
 
 /// What the sums need beside their result; kept between crystals.
@@ -119,18 +110,19 @@ fn times<M: Machine>((a_re, a_im): (&Lanes, &Lanes), (b_re, b_im): (&Lanes, &Lan
 pub struct Scratch {
     powers: [Powers; 3],
     /// `X^h Y^k Z^(l0 + 1/2)` of a block of lines: group g of atoms of line r at `r width + g`.
-    p: Vec<[Complex; LANES]>,
-    /// `w Z^(m + 1/2)`: group v of atom j of n, m from `SIDE v` on, at `v n + j`; see [`Twice`].
-    z_re: Vec<Twice>,
-    z_im: Vec<Twice>,
+    p_re: Vec<Lanes>,
+    p_im: Vec<Lanes>,
+    /// `w Z^(m + 1/2)`, and i times that: group v of atom j of n, m from `SIDE v` on, at `v n + j`.
+    z: Vec<Side>,
+    turned: Vec<Side>,
     /// How many lines have at least so many quads.
     at_least: Vec<usize>,
 }
 
-holds!(Scratch: powers, p, z_re, z_im, at_least);
+holds!(Scratch: powers, p_re, p_im, z, turned, at_least);
 
-/// Sums over the atoms of each kind, for consecutive lines, the longest first: kind k's slots are `out[k size..(k + 1) size]`, where
-/// they lie as [`Row`] says. `kinds` are consecutive ranges of atoms.
+/// Sums over the atoms of each kind, for consecutive lines, the longest first: kind k's slots are
+/// `out[k size..(k + 1) size]`, where they lie as [`Row`] says. `kinds` are consecutive ranges of atoms.
 pub fn sums(
     rows: &[Row],
     axis: usize,
@@ -180,17 +172,20 @@ impl Kernel for Chunk<'_> {
         let width = count.div_ceil(LANES);
         let Scratch {
             powers,
-            p,
-            z_re,
-            z_im,
+            p_re,
+            p_im,
+            z,
+            turned,
             at_least,
         } = self.scratch;
-        p.resize(p.len().max(BLOCK * width), [[0.0; 2]; LANES]);
+        p_re.resize(p_re.len().max(BLOCK * width), [0.0; LANES]);
+        p_im.resize(p_im.len().max(BLOCK * width), [0.0; LANES]);
         for (number, rows) in self.rows.chunks(BLOCK).enumerate() {
             for group in 0..width {
-                phases::<M>(rows, powers, group, width, p);
+                let to = p_re.chunks_exact_mut(width).zip(p_im.chunks_exact_mut(width));
+                phases::<M>(rows, powers, group, to);
             }
-            let p = p.as_flattened();
+            let p = (p_re.as_flattened(), p_im.as_flattened());
             for (kind, out) in self.kinds.iter().zip(self.out.chunks_exact_mut(size)) {
                 let start = kind.start.clamp(self.atoms.start, self.atoms.end);
                 let end = kind.end.clamp(start, self.atoms.end);
@@ -202,10 +197,12 @@ impl Kernel for Chunk<'_> {
                         at_least,
                         first: longest.base,
                         stride: width * LANES,
-                        p: &p[at..],
+                        p,
+                        at,
                         pairs,
                         count,
-                        z: (&z_re[at..], &z_im[at..]),
+                        z,
+                        turned,
                         out,
                     };
                     let n = (end - begin).min(TOGETHER);
@@ -220,18 +217,19 @@ impl Kernel for Chunk<'_> {
     }
 }
 
-/// `X^h Y^k Z^(l0 + 1/2)` of a group of atoms, for some lines; every `width`th of `to`.
+/// `X^h Y^k Z^(l0 + 1/2)` of a group of atoms, for some lines.
 #[inline(always)]
-fn phases<M: Machine>(rows: &[Row], powers: &[Powers; 3], group: usize, width: usize, to: &mut [[Complex; LANES]]) {
-    let [(x_re, x_im), (y_re, y_im), (z_re, z_im)] = powers.each_ref().map(|powers| powers.group(group));
+fn phases<'a, M: Machine>(
+    rows: &[Row],
+    powers: &[Powers; 3],
+    group: usize,
+    to: impl Iterator<Item = (&'a mut [Lanes], &'a mut [Lanes])>,
+) {
+    let [x, y, z] = powers.each_ref().map(|powers| powers.group(group));
     let shifts = powers.each_ref().map(|powers| powers.negative);
-    for (row, to) in rows.iter().zip(to[group..].iter_mut().step_by(width)) {
+    for (row, (re, im)) in rows.iter().zip(to) {
         let [h, k, l] = from_fn(|place| (row.start[place] + shifts[place]) as usize);
-        let (re, im) = times::<M>((&x_re[h], &x_im[h]), (&z_re[l], &z_im[l]));
-        let (re, im) = times::<M>((&re, &im), (&y_re[k], &y_im[k]));
-        for i in 0..LANES {
-            to[i] = [re[i], im[i]];
-        }
+        [re[group], im[group]] = times::<M>(&times::<M>(&x[h], &z[l]), &y[k]);
     }
 }
 
@@ -243,8 +241,8 @@ impl Chunk<'_> {
         let pairs = longest.div_ceil(PAIR);
         let Scratch {
             powers,
-            z_re,
-            z_im,
+            z,
+            turned,
             at_least,
             ..
         } = &mut *self.scratch;
@@ -270,26 +268,24 @@ impl Chunk<'_> {
             powers[place].fill::<M>(self.axes[place], self.frac, shift, [-low[place], high[place]]);
         }
         let count = self.frac.len();
-        z_re.resize(z_re.len().max(pairs * count), [[0.0; 2 * QUAD]; PAIR]);
-        z_im.resize(z_im.len().max(pairs * count), [[0.0; 2 * QUAD]; PAIR]);
-        let to = z_re.chunks_exact_mut(count).zip(z_im.chunks_exact_mut(count));
-        for (v, (z_re, z_im)) in to.take(pairs).enumerate() {
+        z.resize(z.len().max(pairs * count), Side::default());
+        turned.resize(turned.len().max(pairs * count), Side::default());
+        let to = z.chunks_exact_mut(count).zip(turned.chunks_exact_mut(count));
+        for (v, (z, turned)) in to.take(pairs).enumerate() {
             let first = v * SIDE + powers[2].negative as usize;
             let atoms = self
                 .amplitudes
                 .chunks(LANES)
-                .zip(z_re.chunks_mut(LANES).zip(z_im.chunks_mut(LANES)));
-            for (group, (amplitudes, (z_re, z_im))) in atoms.enumerate() {
-                let (from_re, from_im) = powers[2].group(group);
-                let (from_re, from_im) = (&from_re[first..first + SIDE], &from_im[first..first + SIDE]);
-                let to = z_re.iter_mut().zip(z_im);
-                for (j, (w, (z_re, z_im))) in amplitudes.iter().zip(to).enumerate() {
-                    let re: [f64; SIDE] = from_fn(|m| w * from_re[m][j]);
-                    let im: [f64; SIDE] = from_fn(|m| w * from_im[m][j]);
-                    let (z_re, z_im) = (z_re.as_flattened_mut(), z_im.as_flattened_mut());
+                .zip(z.chunks_mut(LANES).zip(turned.chunks_mut(LANES)));
+            for (group, (amplitudes, (z, turned))) in atoms.enumerate() {
+                let parts = &powers[2].group(group)[first..first + SIDE];
+                for (j, (w, (z, turned))) in amplitudes.iter().zip(z.iter_mut().zip(turned)).enumerate() {
+                    let re: [f64; SIDE] = from_fn(|m| w * parts[m][0][j]);
+                    let im: [f64; SIDE] = from_fn(|m| w * parts[m][1][j]);
+                    let (z, turned) = (z.as_flattened_mut(), turned.as_flattened_mut());
                     for m in 0..SIDE {
-                        (z_re[2 * m], z_re[2 * m + 1]) = (re[m], re[m]);
-                        (z_im[2 * m], z_im[2 * m + 1]) = (im[m], -im[m]);
+                        (z[2 * m], z[2 * m + 1]) = (re[m], im[m]);
+                        (turned[2 * m], turned[2 * m + 1]) = (-im[m], re[m]);
                     }
                 }
             }
@@ -308,11 +304,14 @@ struct Block<'a> {
     first: u32,
     /// Atoms of a line of `p`.
     stride: usize,
-    p: &'a [Complex],
+    p: (&'a [f64], &'a [f64]),
+    /// The first atom.
+    at: usize,
     pairs: usize,
     /// Atoms of a group of `z`.
     count: usize,
-    z: (&'a [Twice], &'a [Twice]),
+    z: &'a [Side],
+    turned: &'a [Side],
     out: &'a mut [Quad],
 }
 
@@ -343,61 +342,76 @@ impl Block<'_> {
 
     /// Q quads of each side of some lines. With the number of atoms known their `z` stay in registers.
     #[inline(always)]
-    fn quads<M: Machine, const N: usize, const Q: usize, const FRESH: bool>(&mut self, v: usize, lines: Range<usize>) {
+    fn quads<M: Machine, const N: usize, const Q: usize, const FRESH: bool>(
+        &mut self,
+        pair: usize,
+        lines: Range<usize>,
+    ) {
         if lines.is_empty() {
             return;
         }
-        let at = v * self.count;
-        let z = self.z.0.get(at..).and_then(|z| z.first_chunk::<N>());
-        let (Some(re), Some(im)) = (z, self.z.1.get(at..).and_then(|z| z.first_chunk::<N>())) else {
+        let first = pair * self.count + self.at;
+        let z = self.z.get(first..).and_then(|z| z.first_chunk::<N>());
+        let turned = self.turned.get(first..).and_then(|z| z.first_chunk::<N>());
+        // Copies, which stay in registers.
+        let (Some(&z), Some(&turned)) = (z, turned) else {
             return;
         };
-        let z_re: [[[f64; 2 * QUAD]; Q]; N] = from_fn(|j| from_fn(|q| re[j][q]));
-        let z_im: [[[f64; 2 * QUAD]; Q]; N] = from_fn(|j| from_fn(|q| im[j][q]));
-        let p = self.p[lines.start * self.stride..].chunks(self.stride);
-        for (row, p) in self.rows[lines].iter().zip(p) {
-            let Some(p) = p.first_chunk::<N>() else {
+        // Not known to the compiler, which would else take vectors apart to save a product with 1.
+        let signs: [f64; 2 * QUAD] = black_box(from_fn(|i| if i % 2 == 0 { 1.0 } else { -1.0 }));
+        let (re, im) = self.p;
+        let begin = lines.start * self.stride;
+        let p = re[begin..]
+            .chunks_exact(self.stride)
+            .zip(im[begin..].chunks_exact(self.stride));
+        for (row, (re, im)) in self.rows[lines].iter().zip(p) {
+            let (re, im) = (re.get(self.at..), im.get(self.at..));
+            let (Some(re), Some(im)) = (
+                re.and_then(|re| re.first_chunk::<N>()),
+                im.and_then(|im| im.first_chunk::<N>()),
+            ) else {
                 return;
             };
-            // Beside each other: p_re z_re and p_im z_re; p_re z_im and -p_im z_im.
-            let (mut even, mut odd) = ([[0.0; 2 * QUAD]; Q], [[0.0; 2 * QUAD]; Q]);
+            let (mut u, mut v) = ([[0.0; 2 * QUAD]; Q], [[0.0; 2 * QUAD]; Q]);
             for q in 0..Q {
                 for j in 0..N {
                     for i in 0..2 * QUAD {
-                        even[q][i] = M::madd(p[j][i % 2], z_re[j][q][i], even[q][i]);
+                        u[q][i] = M::madd(re[j], z[j][q][i], u[q][i]);
                     }
                     for i in 0..2 * QUAD {
-                        odd[q][i] = M::madd(p[j][i % 2], z_im[j][q][i], odd[q][i]);
+                        v[q][i] = M::madd(im[j], turned[j][q][i], v[q][i]);
                     }
                 }
             }
             let middle = ((row.base - self.first) / QUAD as u32 + row.quads) as usize;
             let Some(left) = self
                 .out
-                .get_mut(middle - PAIR * v - Q..)
+                .get_mut(middle - PAIR * pair - Q..)
                 .and_then(|out| out.first_chunk_mut::<Q>())
             else {
                 return;
             };
             for q in 0..Q {
+                let mut apart = [0.0; 2 * QUAD];
+                for i in 0..2 * QUAD {
+                    apart[i] = (u[q][i] - v[q][i]) * signs[i];
+                }
                 for i in 0..QUAD {
                     let m = 2 * (QUAD - 1 - i);
-                    let (even, odd) = (&even[q], &odd[q]);
-                    set::<FRESH>(&mut left[Q - 1 - q][i], [even[m] - odd[m + 1], even[m + 1] - odd[m]]);
+                    set::<FRESH>(&mut left[Q - 1 - q][i], [apart[m], apart[m + 1]]);
                 }
             }
             let Some(right) = self
                 .out
-                .get_mut(middle + PAIR * v..)
+                .get_mut(middle + PAIR * pair..)
                 .and_then(|out| out.first_chunk_mut::<Q>())
             else {
                 return;
             };
             for q in 0..Q {
                 for i in 0..QUAD {
-                    let m = 2 * i;
-                    let (even, odd) = (&even[q], &odd[q]);
-                    set::<FRESH>(&mut right[q][i], [even[m] + odd[m + 1], even[m + 1] + odd[m]]);
+                    let sum = [2 * i, 2 * i + 1].map(|i| u[q][i] + v[q][i]);
+                    set::<FRESH>(&mut right[q][i], sum);
                 }
             }
         }
