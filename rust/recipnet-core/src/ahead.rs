@@ -1,4 +1,4 @@
-//! Memory that is about to be written.
+//! Memory that is about to be written or read.
 
 use multiversion::{multiversion, target::match_target};
 
@@ -6,7 +6,7 @@ use multiversion::{multiversion, target::match_target};
 ///
 /// Nothing is read, so a stretch may lie behind the end of an array.
 #[multiversion(targets("x86_64+avx2"))]
-pub fn fetch(stretches: [(*const i8, usize); 3]) {
+pub fn fetch<const N: usize>(stretches: [(*const i8, usize); N]) {
     match_target! {
         "x86_64+avx2" => {
             // Bytes of a line of the cache.

@@ -2,14 +2,15 @@
 
 use super::rows::LANES;
 use super::scatterers::{Displacement, Grouped, Scatterers};
+use crate::ahead::fetch;
 use crate::elementary::exp;
 use crate::form_factor::Steps;
 use crate::machine::{Kernel, Machine, dispatch, unrolled};
 use crate::math::{Mat3, triangular};
 use crate::scratch::{Buffer, holds};
 
-/// Reflections that are looked at one after the other, while the next ones come from memory.
-const BLOCK: usize = 512;
+/// Reflections that are looked at one after the other, while the next ones, perhaps of the next crystal, come from memory.
+const BLOCK: usize = 256;
 /// Values of s^2 that differ by less than this relative to the one before are one shell: rounding, not physics.
 const SAME_SHELL: f64 = 1e-14;
 
@@ -101,6 +102,8 @@ impl Kernel for Squares<'_> {
         let square = self.shells.square.set_len(count);
         let (mut reach, mut number) = (0, 0);
         for (hkl, of) in self.hkl.chunks(BLOCK).zip(of.chunks_mut(BLOCK)) {
+            // What comes next is fetched while this block is worked on.
+            fetch([(hkl.as_ptr().wrapping_add(BLOCK).cast(), size_of_val(hkl))]);
             for (h, to) in hkl.iter().zip(&mut all[1..]) {
                 let [p, q, r] = h.map(i32::unsigned_abs);
                 reach = p.max(q).max(r).max(reach);
