@@ -76,6 +76,8 @@ fn is_among(w: &Rotation, list: &[Rotation]) -> bool {
 const METRIC_TOLERANCE: f64 = 0.01;
 /// Rotations of the largest Laue group that differ by more than their sign.
 const MOST: usize = 24;
+/// Rotations that are looked at side by side.
+const TOGETHER: usize = 8;
 /// A group's rotations, entry by entry, so that one instruction serves many.
 type Lanes<T> = [[[T; MOST]; 3]; 3];
 
@@ -142,7 +144,7 @@ impl LaueGroup {
             lanes: &self.lanes,
             metric,
             tolerance,
-            keeps: &mut keeps,
+            keeps: &mut keeps[..self.rotations.len().next_multiple_of(TOGETHER)],
         });
         match self.rotations.iter().zip(keeps).find(|(_, keeps)| !keeps) {
             None => Ok(()),
@@ -263,24 +265,41 @@ struct KeepsMetric<'a> {
     lanes: &'a Lanes<i32>,
     metric: Mat3,
     tolerance: Mat3,
-    keeps: &'a mut [bool; MOST],
+    keeps: &'a mut [bool],
 }
 
 impl Kernel for KeepsMetric<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        let (w, g) = (self.lanes, self.metric);
-        for n in 0..MOST {
-            let entry = |r: usize, c: usize| f64::from(w[r][c][n]);
-            let mut keeps = true;
-            for j in 0..3 {
-                let moved = [0, 1, 2].map(|r| g[r][0] * entry(0, j) + g[r][1] * entry(1, j) + g[r][2] * entry(2, j));
-                for i in 0..=j {
-                    let product = entry(0, i) * moved[0] + entry(1, i) * moved[1] + entry(2, i) * moved[2];
-                    keeps &= (product - g[i][j]).abs() <= self.tolerance[i][j];
+        let g = self.metric;
+        for (keeps, from) in self.keeps.chunks_mut(TOGETHER).zip((0..).step_by(TOGETHER)) {
+            // By loops: closures for entries were calls.
+            let mut w = [[[0.0; TOGETHER]; 3]; 3];
+            for r in 0..3 {
+                for c in 0..3 {
+                    for n in 0..TOGETHER {
+                        w[r][c][n] = f64::from(self.lanes[r][c][from + n]);
+                    }
                 }
             }
-            self.keeps[n] = keeps;
+            let mut agree = [1u64; TOGETHER];
+            for j in 0..3 {
+                let mut moved = [[0.0; TOGETHER]; 3];
+                for r in 0..3 {
+                    for n in 0..TOGETHER {
+                        moved[r][n] = g[r][0] * w[0][j][n] + g[r][1] * w[1][j][n] + g[r][2] * w[2][j][n];
+                    }
+                }
+                for i in 0..=j {
+                    for n in 0..TOGETHER {
+                        let product = w[0][i][n] * moved[0][n] + w[1][i][n] * moved[1][n] + w[2][i][n] * moved[2][n];
+                        agree[n] &= u64::from((product - g[i][j]).abs() <= self.tolerance[i][j]);
+                    }
+                }
+            }
+            for (keeps, agree) in keeps.iter_mut().zip(agree) {
+                *keeps = agree == 1;
+            }
         }
     }
 }
@@ -353,6 +372,7 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const ONE: [[i8; 3]; 3] = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
     const FOURFOLD: [[i8; 3]; 3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]];
@@ -387,5 +407,55 @@ mod tests {
         assert!(error.contains("another cell"), "{error}");
         let error = group(&[[[2, 0, 0], [0, 1, 0], [0, 0, 1]]]).unwrap_err();
         assert!(error.to_string().contains("determinant 2"), "{error}");
+    }
+
+    /// All products of some rotations.
+    fn generated(generators: &[[[i8; 3]; 3]]) -> Vec<[[i8; 3]; 3]> {
+        let mut all = vec![ONE];
+        let mut next = 0;
+        while next < all.len() {
+            for w in generators {
+                let product = all[next].map(|row| [0, 1, 2].map(|c| (0..3).map(|k| row[k] * w[k][c]).sum()));
+                if !all.contains(&product) {
+                    all.push(product);
+                }
+            }
+            next += 1;
+        }
+        // Those that keep an axis first: the others may be all that do not keep the metric.
+        all.sort_by_key(|w| w[2][2] == 0);
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_rotation_that_does_not_keep_the_metric_is_named(
+            lengths in prop::array::uniform3(3.95..4.05),
+            angles in prop::array::uniform3(89.0..91.0),
+            exact in prop::array::uniform6(prop::bool::weighted(0.8)),
+            number in 0..4usize,
+        ) {
+            const DIAGONAL: [[i8; 3]; 3] = [[0, 0, 1], [1, 0, 0], [0, 1, 0]];
+            const ACROSS: [[i8; 3]; 3] = [[1, 0, 0], [0, -1, 0], [0, 0, -1]];
+            // Of 2, 3, 8 and 24 rotations: some, one and several vectors.
+            let group = group(&generated([&[ACROSS] as &[_], &[DIAGONAL], &[FOURFOLD, ACROSS], &[FOURFOLD, DIAGONAL]][number])).unwrap();
+            let of = |i: usize, x: f64, whole: f64| if exact[i] { whole } else { x };
+            let [a, b, c] = [0, 1, 2].map(|i| of(i, lengths[i], 4.0));
+            let [alpha, beta, gamma] = [0, 1, 2].map(|i| of(i + 3, angles[i], 90.0));
+            let lattice = Lattice::from_parameters(a, b, c, alpha, beta, gamma).unwrap();
+            let (rows, lengths) = (lattice.rows(), lattice.lengths());
+            let keeps = |w: &&Rotation| (0..3).all(|i| (0..3).all(|j| {
+                let moved = |j: usize| [0, 1, 2].map(|x| (0..3).map(|r| f64::from(w[r][j]) * rows[r][x]).sum());
+                let apart = dot(moved(i), moved(j)) - dot(rows[i], rows[j]);
+                apart.abs() <= METRIC_TOLERANCE * lengths[i] * lengths[j]
+            }));
+            let expected = group.rotations.iter().find(|w| !keeps(w)).map(|w| format!("{w:?}"));
+            let found = group.check_lattice(&lattice).err().map(|error| error.to_string());
+            match (expected, found) {
+                (None, None) => {}
+                (Some(w), Some(message)) => prop_assert!(message.contains(&w), "{w}: {message}"),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
     }
 }
