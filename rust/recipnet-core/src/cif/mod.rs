@@ -36,6 +36,7 @@ pub use options::{CifOptions, UnknownElement};
 pub use report::{Code, code};
 pub use strings::Strings;
 
+use crate::ahead::fetch;
 use crate::error::Format;
 use crate::error::{Error, ReadError, Result, Warning};
 use crate::parallel;
@@ -159,6 +160,9 @@ const CHUNK: usize = 64;
 /// Bytes of a short P 1 text for each of its atoms; where there are more atoms, memory grows as usual.
 const BYTES_OF_ATOM: usize = 100;
 
+/// Bytes of the next text that are fetched while one is read.
+const AHEAD: usize = 4096;
+
 /// Read many crystals on all threads; results are in the order of the sources, one bad source stops no other.
 ///
 /// # Errors
@@ -177,7 +181,12 @@ pub fn read_many(sources: Sources<'_>, options: &CifOptions, threads: Option<usi
         }
         for index in indices {
             let read = match sources {
-                Sources::Texts(texts) => reader.read(texts[index], options),
+                Sources::Texts(texts) => {
+                    if let Some(next) = texts.get(index + 1) {
+                        fetch([(next.as_ptr().cast(), next.len().min(AHEAD))]);
+                    }
+                    reader.read(texts[index], options)
+                }
                 Sources::Paths(paths) => read_path(&mut reader, paths[index], options),
             };
             match read {

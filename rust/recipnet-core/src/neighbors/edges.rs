@@ -122,8 +122,8 @@ impl<T> Rows<'_, T> {
 /// foresee by themselves: of results that do not stay in the cache a tenth of the time was waiting for their lines.
 const TOGETHER: usize = 64;
 const AHEAD: usize = 512;
-/// Edges of a result that stays in the cache.
-const FEW: usize = 1 << 18;
+/// Edges of a result that stays in a cache of its processor's own.
+const FEW: usize = 1 << 16;
 
 /// What is written to a column some time after a place.
 #[inline(always)]
