@@ -9,7 +9,7 @@
 //! | 3 | [`cif`], [`cif_write`], [`poscar`], [`extxyz`], [`batch`] |
 //! | 2 | [`crystal`], [`symmetry`] and on it [`structure`] (what a file holds), [`lines`] (texts made of lines) |
 //! | 1 | [`lattice`], [`elements`], [`form_factor`] |
-//! | 0 | [`error`], [`math`], [`parallel`] (the only file that names rayon), [`scratch`], [`mod@format`], and inside: `order` (sorting with ties), `machine`, `ahead`, `scalar`, `elementary` |
+//! | 0 | [`error`], [`math`], [`parallel`] (the only file that names rayon), [`scratch`], [`mod@format`], and inside: `order` (sorting with ties), `machine`, `ahead`, `keep`, `scalar`, `elementary` |
 //!
 //! ```
 //! use recipnet_core::batch::CrystalBatch;
@@ -40,6 +40,7 @@ pub mod featurize;
 pub mod form_factor;
 pub mod format;
 pub mod fourier;
+mod keep;
 pub mod lattice;
 pub mod lines;
 mod machine;

@@ -11,8 +11,16 @@ use super::Gaussians;
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::scratch::{Buffer, holds};
 
-/// Coefficients of a cell, rising powers of the distance of `y` from its middle.
+/// Coefficients, rising powers of the distance of `s^2` from a middle.
 type Polynomial = [f64; 11];
+
+/// A polynomial and its middle.
+#[derive(Debug, PartialEq)]
+struct Cell {
+    polynomial: Polynomial,
+    middle: f64,
+}
+
 /// Terms of the series: beyond these they are below 1e-20 wherever the Gaussian is not.
 const TERMS: usize = 16;
 
@@ -29,21 +37,26 @@ const LANES: usize = 8;
 
 /// A form factor, cell by cell; behind the last cell it is no number.
 #[derive(Debug, PartialEq)]
-pub(super) struct Cells([Polynomial; COUNT + 1]);
+pub(super) struct Cells([Cell; COUNT + 1]);
 
 impl Cells {
     pub fn new(gaussians: &Gaussians) -> Self {
         Self(from_fn(|cell| {
             if cell == COUNT {
-                return [f64::NAN; 11];
+                return Cell {
+                    polynomial: [f64::NAN; 11],
+                    middle: f64::NAN,
+                };
             }
             let bits = (u64::from(FIRST) + cell as u64) << WITHIN;
             let (low, high) = (f64::from_bits(bits), f64::from_bits(bits + (1 << WITHIN)));
             let half = 0.5 * (high - low);
-            let mut series = taylor(gaussians, 0.5 * (low + high) - OFFSET, half);
+            let middle = 0.5 * (low + high) - OFFSET;
+            let mut series = taylor(gaussians, middle, half);
             economize(&mut series);
             // Powers of two: exact.
-            from_fn(|k| series[k] / half.powi(k as i32))
+            let polynomial = from_fn(|k| series[k] / half.powi(k as i32));
+            Cell { polynomial, middle }
         }))
     }
 }
@@ -144,35 +157,53 @@ impl Kernel for Evaluate<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
         let Cells(cells) = self.cells;
-        for step in self.steps.list.iter() {
-            let at = step.start as usize;
-            let (Some(square), Some(out)) = (self.square.get(at..), self.out.get_mut(at..)) else {
+        let list = &self.steps.list;
+        let size = self.square.len().min(self.out.len());
+        let (square, out) = (&self.square[..size], &mut self.out[..size]);
+        let (whole, last) = list.split_at(list.partition_point(|step| step.start as usize + LANES <= size));
+        for &Step { start, cell } in whole {
+            let start = start as usize;
+            let (Some(square), Some(out)) = (square[start..].first_chunk(), out[start..].first_chunk_mut()) else {
                 return;
             };
-            let bits = (u64::from(FIRST + step.cell) << WITHIN) | (1 << (WITHIN - 1));
-            let polynomial = (&cells[step.cell as usize], f64::from_bits(bits));
-            if let (Some(square), Some(out)) = (square.first_chunk(), out.first_chunk_mut()) {
-                *out = values::<M>(polynomial, square);
-            } else {
-                let mut padded = [0.0; LANES];
-                padded[..square.len()].copy_from_slice(square);
-                out.copy_from_slice(&values::<M>(polynomial, &padded)[..square.len()]);
-            }
+            *out = values::<M>(&cells[cell as usize], square);
+        }
+        for &Step { start, cell } in last {
+            let (square, out) = (&square[start as usize..], &mut out[start as usize..]);
+            let mut padded = [0.0; LANES];
+            padded[..square.len()].copy_from_slice(square);
+            out.copy_from_slice(&values::<M>(&cells[cell as usize], &padded)[..square.len()]);
         }
     }
 }
 
-/// The polynomial of a cell, whose middle is the second number.
+/// The polynomial of a cell, by every third power: of one sum, each step would wait for the one before.
 #[inline(always)]
-fn values<M: Machine>(([lower @ .., highest], middle): (&Polynomial, f64), square: &[f64; LANES]) -> [f64; LANES] {
-    let (mut sum, mut apart) = ([*highest; LANES], [0.0; LANES]);
+fn values<M: Machine>(cell: &Cell, square: &[f64; LANES]) -> [f64; LANES] {
+    let (mut x, mut x2, mut x3) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
     for i in 0..LANES {
-        apart[i] = (square[i] + OFFSET) - middle;
+        x[i] = square[i] - cell.middle;
     }
-    for coefficient in lower.iter().rev() {
+    for i in 0..LANES {
+        x2[i] = x[i] * x[i];
+    }
+    for i in 0..LANES {
+        x3[i] = x[i] * x2[i];
+    }
+    let [lower @ .., p8, p9, p10] = cell.polynomial;
+    let mut parts = [[p9; LANES], [p10; LANES], [p8; LANES]];
+    for (k, coefficient) in lower.iter().enumerate().rev() {
+        let part = &mut parts[k % 3];
         for i in 0..LANES {
-            sum[i] = M::madd(sum[i], apart[i], *coefficient);
+            part[i] = M::madd(part[i], x3[i], *coefficient);
         }
+    }
+    let [mut sum, once, twice] = parts;
+    for i in 0..LANES {
+        sum[i] = M::madd(once[i], x[i], sum[i]);
+    }
+    for i in 0..LANES {
+        sum[i] = M::madd(twice[i], x2[i], sum[i]);
     }
     sum
 }

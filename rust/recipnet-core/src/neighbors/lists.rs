@@ -8,7 +8,7 @@ use super::lanes::{self, LANES, NO_KEY};
 use crate::machine::unrolled;
 use crate::math::{Mat3, Real, Vec3, dot, row_times};
 use crate::order::{REACH, Sorter, cut_nearest, sort_ties};
-use crate::scratch::holds;
+use crate::scratch::{Buffer, holds};
 
 /// Longer lists are sorted one by one.
 const LONG: u32 = 1024;
@@ -57,7 +57,7 @@ pub struct Lists {
     /// Where the lists of each eight atoms begin in `rows`, or that of each atom in `codes`.
     starts: Vec<u32>,
     /// Lists side by side.
-    rows: Vec<[f64; LANES]>,
+    rows: Buffer<f64>,
     /// Whether a list's ties need a second look.
     open: Vec<[bool; LANES]>,
     /// Lists one after the other, where they are too long or too many to lie side by side.
@@ -92,7 +92,6 @@ impl Lists {
         self.counts.extend_from_slice(found.counts);
         let longest = found.counts.iter().copied().max().unwrap_or(0);
         self.starts.clear();
-        self.rows.clear();
         self.codes.clear();
         if too_far || longest > LONG || self.total > 1 << lanes::CODE_BITS {
             self.deal_by_one(found);
@@ -145,8 +144,8 @@ impl Lists {
                 .next_multiple_of(lanes::STEP as u32);
         }
         self.starts.push(total);
-        self.rows.resize(total as usize, [NO_KEY; LANES]);
-        let (rows, places) = (self.rows.as_flattened_mut(), self.places.as_mut_slice());
+        let (rows, places) = (self.rows.set_len(total as usize * LANES), self.places.as_mut_slice());
+        rows.fill(NO_KEY);
         self.before.resize(places.len(), 0);
         let before = self.before.as_mut_slice();
         for (at, from, end) in found.stretches() {
@@ -174,8 +173,9 @@ impl Lists {
         }
         self.open.clear();
         let least = u64::from(found.listed);
+        let (rows, _) = self.rows.as_chunks_mut();
         for pair in self.starts.windows(2) {
-            let rows = &mut self.rows[pair[0] as usize..pair[1] as usize];
+            let rows = &mut rows[pair[0] as usize..pair[1] as usize];
             self.open.push(lanes::sort(rows, least, REACH));
         }
     }
@@ -215,7 +215,7 @@ impl Lists {
         let count = self.counts[list] as usize;
         if self.codes.is_empty() {
             let (start, lane) = (self.starts[list / LANES] as usize, list % LANES);
-            let rows = &self.rows[start..start + count];
+            let rows = &self.rows.as_chunks::<LANES>().0[start..start + count];
             self.order.extend(rows.iter().map(|row| lanes::code(row[lane])));
             return self.open[list / LANES][lane];
         }
@@ -238,7 +238,7 @@ impl Lists {
                 continue;
             }
             let (start, lane) = (self.starts[list / LANES] as usize, list % LANES);
-            let rows = &self.rows[start..start + self.counts[list] as usize];
+            let rows = &self.rows.as_chunks::<LANES>().0[start..start + self.counts[list] as usize];
             let begin = self.ready.len();
             self.ready.extend(rows.iter().map(|row| lanes::code(row[lane])));
             if self.open[list / LANES][lane] {

@@ -11,6 +11,7 @@ use super::separable::{self, Complex};
 use super::shells::{Shells, Smear};
 use crate::error::Result;
 use crate::machine::{Kernel, Machine, dispatch};
+use crate::scratch::Buffer;
 
 /// Kinds of atoms whose sums are held at a time.
 pub(super) const KINDS: usize = 64;
@@ -19,9 +20,6 @@ const TOGETHER: usize = 4;
 
 /// Reflections of a turn of the loop over them, which a compiler does not unroll by itself.
 const STEP: usize = 2;
-
-/// Complex numbers that may lie before the first whole cache line.
-const BESIDE: usize = 3;
 
 /// Which reflections lie in a slab.
 pub(super) enum Members<'a> {
@@ -91,7 +89,7 @@ impl Job<'_> {
         slab: Range<usize>,
         members: &Members,
         scratch: &mut separable::Scratch,
-        sums: &mut Vec<Complex>,
+        sums: &mut Buffer<Complex>,
         out: &mut [Complex],
     ) {
         let rows = &self.rows.lines[slab];
@@ -101,13 +99,7 @@ impl Job<'_> {
         let size = (last.end() - first.base) as usize;
         let mut fresh = true;
         for (kinds, ranges) in self.kinds(KINDS) {
-            // Lines are whole cache lines, if the first one begins one.
-            let needed = size * kinds.len() + BESIDE;
-            if sums.len() < needed {
-                sums.resize(needed, [0.0; 2]);
-            }
-            let skipped = sums.as_ptr().align_offset(64).min(BESIDE);
-            let sums = &mut sums[skipped..skipped + size * kinds.len()];
+            let sums = sums.set_len(size * kinds.len());
             let atoms = (self.grouped.frac.as_slice(), self.grouped.amplitudes.as_slice());
             separable::sums(rows, self.rows.axis, atoms, ranges, scratch, sums);
             for (kinds, sums) in kinds.chunks(TOGETHER).zip(sums.chunks(TOGETHER * size)) {

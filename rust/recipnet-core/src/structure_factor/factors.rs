@@ -4,7 +4,7 @@ use super::combine::{Job, KINDS, Members};
 use super::grid::Grid;
 use super::obeyed::{Images, Symmetry, obeyed};
 use super::orbits::Orbits;
-use super::ragged::{check_largest, check_length, check_offsets_of};
+use super::ragged::{check_ball, check_length, check_offsets_of};
 use super::rows::Rows;
 use super::scatterers::{Displacement, Grouped, Scatterers};
 use super::separable::{self, Complex};
@@ -12,7 +12,7 @@ use super::shells::Shells;
 use crate::error::{ArgumentError, Error, Result};
 use crate::parallel;
 use crate::reciprocal::{OperationsList, check_operations};
-use crate::scratch::holds;
+use crate::scratch::{Buffer, holds};
 
 /// Sums of a slab of lines that are held at a time: by one thread as many as a cache of the second or third level has
 /// room for, since taking reflections slab by slab costs more than that cache; by several, enough slabs for all.
@@ -161,7 +161,7 @@ pub(crate) struct Workspace {
     rows: Rows,
     shells: Shells,
     scratch: separable::Scratch,
-    sums: Vec<Complex>,
+    sums: Buffer<Complex>,
     images: Images,
     orbits: Orbits,
     of_orbits: Vec<Complex>,
@@ -198,8 +198,8 @@ impl Workspace {
         let kinds = &atoms.kinds[own];
         let friedel = (kinds.iter()).all(|&kind| atoms.species[kind as usize].dispersion[1] == 0.0);
         self.shells.set(hkl, atoms.lattices[b].reciprocal(), false);
-        check_largest(self.shells.reach, hkl, first)?;
         let radius = 2.0 * self.shells.largest.sqrt();
+        check_ball((hkl, first), &atoms.lattices[b], radius)?;
         let mut orbits = std::mem::take(&mut self.orbits);
         let mut sums = std::mem::take(&mut self.of_orbits);
         let is_less = orbits.set(symmetry, friedel, hkl, &atoms.lattices[b], radius);
@@ -238,8 +238,8 @@ impl Workspace {
             .iter()
             .any(|kind| matches!(kind.displacement, Displacement::Anisotropic(_)));
         self.shells.set(hkl, atoms.lattices[b].reciprocal(), each);
-        check_largest(self.shells.reach, hkl, first)?;
         let largest = self.shells.largest.sqrt();
+        check_ball((hkl, first), &atoms.lattices[b], 2.0 * largest)?;
         if largest > atoms.max_stol * (1.0 + 1e-9) {
             return Err(Error::Argument(ArgumentError {
                 name: "reflections",
@@ -317,7 +317,7 @@ impl Workspace {
             hkl,
         };
         parallel::for_each(tasks, workers, |(slab, own, values)| {
-            let (mut scratch, mut sums) = (separable::Scratch::default(), Vec::new());
+            let (mut scratch, mut sums) = (separable::Scratch::default(), Buffer::default());
             job.slab(slab, &Members::Some(&members[own]), &mut scratch, &mut sums, values);
         })?;
         for (to, &place) in out.iter_mut().zip(&rank) {

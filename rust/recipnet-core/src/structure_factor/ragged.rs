@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::batch::check_offsets;
 use crate::error::{ArgumentError, Error, Result};
+use crate::lattice::Lattice;
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::scalar::Scalar;
 
@@ -144,14 +145,32 @@ fn check_indices(hkl: &[[i32; 3]]) -> Result<()> {
         values: hkl.as_flattened(),
         largest: &mut largest,
     });
-    check_largest(largest, hkl, 0)
+    if largest > MAX_INDEX.unsigned_abs() {
+        refuse_largest(hkl, 0)
+    } else {
+        Ok(())
+    }
 }
 
-/// Refuse a largest size of an index beyond [`MAX_INDEX`]; `first` is the number of the first row.
-pub(super) fn check_largest(largest: u32, hkl: &[[i32; 3]], first: usize) -> Result<()> {
+/// The same where `1/d` is at most `radius`, which mostly tells without a look at the indices.
+pub(super) fn check_ball((hkl, first): (&[[i32; 3]], usize), lattice: &Lattice, radius: f64) -> Result<()> {
+    // |h| = |h* . a| is at most |h*| |a|, and half of the limit is far from rounding.
+    if lattice
+        .lengths()
+        .iter()
+        .all(|a| radius * a < 0.5 * f64::from(MAX_INDEX))
+    {
+        Ok(())
+    } else {
+        refuse_largest(hkl, first)
+    }
+}
+
+/// Refuse the first row beyond [`MAX_INDEX`]; `first` is the number of the first one there is.
+fn refuse_largest(hkl: &[[i32; 3]], first: usize) -> Result<()> {
     let limit = MAX_INDEX.unsigned_abs();
     let bad = |h: &[i32; 3]| h.iter().any(|v| v.unsigned_abs() > limit);
-    match (largest > limit).then(|| hkl.iter().position(bad)).flatten() {
+    match hkl.iter().position(bad) {
         None => Ok(()),
         Some(row) => Err(refuse(
             "hkl",

@@ -14,7 +14,7 @@ use super::rows::{LANES, QUAD, Row, axes};
 use crate::elementary::{ROUND, cis};
 use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::Vec3;
-use crate::scratch::holds;
+use crate::scratch::{Buffer, holds};
 
 /// Atoms of a chunk, lines of a block, atoms whose powers are held in registers.
 const CHUNK: usize = 64;
@@ -27,11 +27,18 @@ const PAIR: usize = 2;
 /// Reflections of these.
 const SIDE: usize = PAIR * QUAD;
 /// Complex numbers of [`SIDE`] reflections, part beside part.
-type Side = [[f64; 2 * QUAD]; PAIR];
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
+struct Side([[f64; 2 * QUAD]; PAIR]);
 /// A complex number.
 pub type Complex = [f64; 2];
 /// Sums of neighbours on a line.
 type Quad = [Complex; QUAD];
+
+/// Real and imaginary parts for a group of atoms, whole lines of the cache.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Power([Lanes; 2]);
 
 /// `exp(2 pi i (n + shift) x)` of the atoms of a chunk, for n from `-negative` to some largest index; the shift is 0, or
 /// 1/2 on the axis of the lines.
@@ -40,8 +47,8 @@ struct Powers {
     negative: i32,
     /// Numbers n.
     count: usize,
-    /// Real and imaginary parts, of a group of atoms after the other; the last group is padded.
-    parts: Vec<[Lanes; 2]>,
+    /// Of a group of atoms after the other; the last group is padded.
+    parts: Vec<Power>,
 }
 
 holds!(Powers: parts);
@@ -54,7 +61,7 @@ impl Powers {
         self.negative = negative;
         self.count = negative as usize + negative.max(positive) as usize + 1;
         let size = self.count * frac.len().div_ceil(LANES);
-        self.parts.resize(self.parts.len().max(size), [[0.0; LANES]; 2]);
+        self.parts.resize(self.parts.len().max(size), Power([[0.0; LANES]; 2]));
         let mirrors = negative as usize + usize::from(shift == 0.0);
         for (frac, parts) in frac.chunks(LANES).zip(self.parts.chunks_exact_mut(self.count)) {
             let (below, parts) = parts.split_at_mut(negative as usize);
@@ -75,10 +82,10 @@ impl Powers {
                         (now_re[i], now_im[i]) = cis(turns - ((turns + ROUND) - ROUND));
                     }
                 }
-                *to = [now_re, now_im];
+                *to = Power([now_re, now_im]);
                 // The conjugates, of 1 or of 1/2 on.
                 if let Some(mirror) = mirrors.checked_sub(index + 1).and_then(|at| below.get_mut(at)) {
-                    *mirror = [now_re, now_im.map(|x| -x)];
+                    *mirror = Power([now_re, now_im.map(|x| -x)]);
                 }
                 [now_re, now_im] = times::<M>(&[now_re, now_im], &[one_re, one_im]);
             }
@@ -87,7 +94,7 @@ impl Powers {
 
     /// Powers of a group of atoms, from `-negative` on.
     #[inline(always)]
-    fn group(&self, number: usize) -> &[[Lanes; 2]] {
+    fn group(&self, number: usize) -> &[Power] {
         &self.parts[number * self.count..(number + 1) * self.count]
     }
 }
@@ -110,8 +117,8 @@ fn times<M: Machine>([a_re, a_im]: &[Lanes; 2], [b_re, b_im]: &[Lanes; 2]) -> [L
 pub struct Scratch {
     powers: [Powers; 3],
     /// `X^h Y^k Z^(l0 + 1/2)` of a block of lines: group g of atoms of line r at `r width + g`.
-    p_re: Vec<Lanes>,
-    p_im: Vec<Lanes>,
+    p_re: Buffer<f64>,
+    p_im: Buffer<f64>,
     /// `w Z^(m + 1/2)`, and i times that: group v of atom j of n, m from `SIDE v` on, at `v n + j`.
     z: Vec<Side>,
     turned: Vec<Side>,
@@ -178,14 +185,14 @@ impl Kernel for Chunk<'_> {
             turned,
             at_least,
         } = self.scratch;
-        p_re.resize(p_re.len().max(BLOCK * width), [0.0; LANES]);
-        p_im.resize(p_im.len().max(BLOCK * width), [0.0; LANES]);
+        p_re.set_len(BLOCK * width * LANES);
+        p_im.set_len(BLOCK * width * LANES);
         for (number, rows) in self.rows.chunks(BLOCK).enumerate() {
             for group in 0..width {
-                let to = p_re.chunks_exact_mut(width).zip(p_im.chunks_exact_mut(width));
-                phases::<M>(rows, powers, group, to);
+                let [re, im] = [&mut *p_re, &mut *p_im].map(|p| p.as_chunks_mut().0.chunks_exact_mut(width));
+                phases::<M>(rows, powers, group, re.zip(im));
             }
-            let p = (p_re.as_flattened(), p_im.as_flattened());
+            let p = (&**p_re, &**p_im);
             for (kind, out) in self.kinds.iter().zip(self.out.chunks_exact_mut(size)) {
                 let start = kind.start.clamp(self.atoms.start, self.atoms.end);
                 let end = kind.end.clamp(start, self.atoms.end);
@@ -229,7 +236,7 @@ fn phases<'a, M: Machine>(
     let shifts = powers.each_ref().map(|powers| powers.negative);
     for (row, (re, im)) in rows.iter().zip(to) {
         let [h, k, l] = from_fn(|place| (row.start[place] + shifts[place]) as usize);
-        [re[group], im[group]] = times::<M>(&times::<M>(&x[h], &z[l]), &y[k]);
+        [re[group], im[group]] = times::<M>(&times::<M>(&x[h].0, &z[l].0), &y[k].0);
     }
 }
 
@@ -280,9 +287,9 @@ impl Chunk<'_> {
             for (group, (amplitudes, (z, turned))) in atoms.enumerate() {
                 let parts = &powers[2].group(group)[first..first + SIDE];
                 for (j, (w, (z, turned))) in amplitudes.iter().zip(z.iter_mut().zip(turned)).enumerate() {
-                    let re: [f64; SIDE] = from_fn(|m| w * parts[m][0][j]);
-                    let im: [f64; SIDE] = from_fn(|m| w * parts[m][1][j]);
-                    let (z, turned) = (z.as_flattened_mut(), turned.as_flattened_mut());
+                    let re: [f64; SIDE] = from_fn(|m| w * parts[m].0[0][j]);
+                    let im: [f64; SIDE] = from_fn(|m| w * parts[m].0[1][j]);
+                    let (z, turned) = (z.0.as_flattened_mut(), turned.0.as_flattened_mut());
                     for m in 0..SIDE {
                         (z[2 * m], z[2 * m + 1]) = (re[m], im[m]);
                         (turned[2 * m], turned[2 * m + 1]) = (-im[m], re[m]);
@@ -376,10 +383,10 @@ impl Block<'_> {
             for q in 0..Q {
                 for j in 0..N {
                     for i in 0..2 * QUAD {
-                        u[q][i] = M::madd(re[j], z[j][q][i], u[q][i]);
+                        u[q][i] = M::madd(re[j], z[j].0[q][i], u[q][i]);
                     }
                     for i in 0..2 * QUAD {
-                        v[q][i] = M::madd(im[j], turned[j][q][i], v[q][i]);
+                        v[q][i] = M::madd(im[j], turned[j].0[q][i], v[q][i]);
                     }
                 }
             }

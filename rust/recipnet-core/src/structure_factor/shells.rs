@@ -5,7 +5,8 @@ use super::scatterers::{Displacement, Grouped, Scatterers};
 use crate::ahead::fetch;
 use crate::elementary::exp;
 use crate::form_factor::Steps;
-use crate::machine::{Kernel, Machine, dispatch, unrolled};
+use crate::keep::{keep, room};
+use crate::machine::{Kernel, Machine, dispatch};
 use crate::math::{Mat3, triangular};
 use crate::scratch::{Buffer, holds};
 
@@ -21,10 +22,6 @@ pub(super) struct Shells {
     pub square: Buffer<f64>,
     /// The largest of them.
     pub largest: f64,
-    /// The size of the largest index.
-    pub reach: u32,
-    /// Scratch: s^2 of each reflection, after a first number.
-    all: Vec<f64>,
     /// Shell of each reflection.
     pub of: Buffer<u32>,
     /// `f(s) + f'` of each species that occurs, shell by shell.
@@ -35,7 +32,7 @@ pub(super) struct Shells {
     begin: Vec<u32>,
 }
 
-holds!(Shells: square, all, of, values, steps, begin);
+holds!(Shells: square, of, values, steps, begin);
 
 impl Shells {
     /// Runs of equal s^2; with `each`, a shell for each reflection.
@@ -49,8 +46,8 @@ impl Shells {
     }
 
     pub fn evaluate(&mut self, atoms: &Scatterers, grouped: &Grouped) {
-        let size = self.square.len();
-        self.values.set_len(size * grouped.kinds.len());
+        let (size, stride) = (self.square.len(), self.stride());
+        self.values.set_len(stride * grouped.kinds.len());
         self.begin.resize(atoms.species.len(), 0);
         self.steps.set(&self.square);
         let (mut last, mut number) = (u32::MAX, 0);
@@ -61,7 +58,7 @@ impl Shells {
             }
             last = kind.species;
             self.begin[last as usize] = number;
-            let start = number as usize * size;
+            let start = number as usize * stride;
             number += 1;
             let out = &mut self.values[start..start + size];
             let species = &atoms.species[last as usize];
@@ -75,12 +72,20 @@ impl Shells {
         }
     }
 
+    /// From the values of one species to those of the next one, in whole vectors.
+    fn stride(&self) -> usize {
+        self.square.len().next_multiple_of(LANES)
+    }
+
     pub fn of_species(&self, species: u32) -> &[f64] {
-        let size = self.square.len();
-        let start = self.begin[species as usize] as usize * size;
-        &self.values[start..start + size]
+        let start = self.begin[species as usize] as usize * self.stride();
+        &self.values[start..start + self.square.len()]
     }
 }
+
+/// s^2 of a block of reflections, from a line of the cache on; before it that of the last one before.
+#[repr(align(64))]
+struct Block([f64; LANES + BLOCK]);
 
 /// s^2 of reflections from a triangular frame of the reciprocal lattice, and its runs.
 struct Squares<'a> {
@@ -93,38 +98,30 @@ struct Squares<'a> {
 impl Kernel for Squares<'_> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        let [[a, b, c], [_, d, e], [_, _, f]] = self.frame;
-        let (count, all) = (self.hkl.len(), &mut self.shells.all);
-        // The first is nobody's neighbour.
-        all.resize(BLOCK + 1, 0.0);
-        all[0] = -1.0;
+        // Halves, for s is half of 1/d.
+        let [[a, b, c], [_, d, e], [_, _, f]] = self.frame.map(|row| row.map(|x| 0.5 * x));
+        let count = self.hkl.len();
+        // The number before the first is nobody's neighbour.
+        let Block(all) = &mut Block([-1.0; LANES + BLOCK]);
         let of = self.shells.of.set_len(count);
-        let square = self.shells.square.set_len(count);
-        let (mut reach, mut number) = (0, 0);
+        let square = self.shells.square.set_len(room(count));
+        let mut number = 0;
         for (hkl, of) in self.hkl.chunks(BLOCK).zip(of.chunks_mut(BLOCK)) {
             // What comes next is fetched while this block is worked on.
             fetch([(hkl.as_ptr().wrapping_add(BLOCK).cast(), size_of_val(hkl))]);
-            for (h, to) in hkl.iter().zip(&mut all[1..]) {
-                let [p, q, r] = h.map(i32::unsigned_abs);
-                reach = p.max(q).max(r).max(reach);
-                let (x, y, z) = (f64::from(h[0]), f64::from(h[1]), f64::from(h[2]));
+            for (h, to) in hkl.iter().zip(&mut all[LANES..]) {
+                let [x, y, z] = h.map(f64::from);
                 let along_y = M::madd(y, d, x * b);
                 let along_z = M::madd(z, f, M::madd(y, e, x * c));
-                *to = 0.25 * M::madd(along_z, along_z, M::madd(along_y, along_y, (x * a) * (x * a)));
+                *to = M::madd(along_z, along_z, M::madd(along_y, along_y, (x * a) * (x * a)));
             }
-            // A number for each reflection, 1 where a shell begins; then their sums.
-            for ((to, s), before) in of.iter_mut().zip(&all[1..]).zip(all.iter()) {
+            // 1 where a shell begins, then its number.
+            for ((to, s), before) in of.iter_mut().zip(&all[LANES..]).zip(&all[LANES - 1..]) {
                 *to = u32::from(self.each | ((s - before).abs() > SAME_SHELL * s));
             }
-            unrolled::<4, _, _>(&all[1..=of.len()], of, |s, of| {
-                // Without a branch: a value is written in any case, and stays if it begins a shell.
-                square[number as usize] = s;
-                number += *of;
-                *of = number.wrapping_sub(1);
-            });
-            all[0] = all[hkl.len()];
+            number = keep(&all[LANES..LANES + of.len()], of, square, number);
+            all[LANES - 1] = all[LANES - 1 + of.len()];
         }
-        self.shells.reach = reach;
         let square = self.shells.square.set_len(number as usize);
         let mut largest = [0.0f64; LANES];
         let (blocks, rest) = square.as_chunks::<LANES>();
