@@ -5,6 +5,7 @@ mod ball;
 mod fill;
 mod group;
 mod groups;
+mod pairs;
 mod plan;
 mod sort;
 mod wedge;

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use super::ball::Run;
 use super::fill::Lengths;
+use super::pairs::{BLOCK, Bits, Look, NOISE, end_of, start_of};
 use crate::elementary::ROUND;
 use crate::lattice::Lattice;
 use crate::machine::{Kernel, Machine, dispatch};
@@ -25,12 +26,10 @@ const LANES: usize = 8;
 const MOST_BITS: u32 = 40;
 /// With fewer bits for bins the rule itself sorts.
 const FEWEST_BITS: u32 = 24;
-/// d of one bin that differ by more than this, or of different bins by little more than a tie, are looked at.
-const NOISE: f64 = 1e-13;
 /// Larger buckets are sorted by themselves.
 const FULL: u32 = 24;
-/// Rows that are looked at together.
-const BLOCK: usize = 32;
+/// Ties of at most so many rows are sorted in place.
+const FEW: usize = 32;
 /// 2^52: the low bits of its sum with a smaller number are that number, rounded to a whole one.
 const WHOLE: f64 = 4_503_599_627_370_496.0;
 
@@ -85,13 +84,13 @@ pub(crate) struct Sorter {
     ends: Vec<u32>,
     sorted: Vec<u64>,
     d: Vec<f64>,
-    /// Doubtful pairs of each block of rows.
-    doubts: Vec<u32>,
+    /// What the pairs of each block of rows are.
+    pairs: Vec<Bits>,
     windows: Vec<Range<usize>>,
     rows: Vec<(f64, [i32; 3])>,
 }
 
-holds!(Sorter: keys, buckets, ends, sorted, d, doubts, windows, rows);
+holds!(Sorter: keys, buckets, ends, sorted, d, pairs, windows, rows);
 
 impl Sorter {
     /// Write the reflections of runs in order; returns their d.
@@ -201,31 +200,28 @@ impl Sorter {
     /// Sort by the rule where bins and ties are not the same.
     fn mend(&mut self, shape: &Shape, hkl: &mut [[i32; 3]]) {
         let (count, low) = (hkl.len(), shape.low_bits());
-        let pairs = Pairs {
+        self.pairs.clear();
+        dispatch(Look {
             keys: &self.sorted[..count],
             low,
             d: &self.d,
             // Rows of one bin whose neighbours differ by noise differ by at most count times that.
             apart: TIE_GAP + 2.0 * NOISE * count as f64,
-        };
-        self.doubts.clear();
-        dispatch(FindDoubts {
-            pairs,
-            out: &mut self.doubts,
+            out: &mut self.pairs,
         });
         let mut windows = std::mem::take(&mut self.windows);
         windows.clear();
         let mut end = 0;
-        for (block, _) in self.doubts.iter().enumerate().filter(|(_, doubts)| **doubts > 0) {
-            for i in block * BLOCK..((block + 1) * BLOCK).min(count - 1) {
-                if i < end || pairs.is_doubtful(i) == 0 {
-                    continue;
+        for (block, bits) in self.pairs.iter().enumerate() {
+            let mut doubtful = bits.doubtful;
+            while doubtful != 0 {
+                let i = block * BLOCK + doubtful.trailing_zeros() as usize;
+                doubtful &= doubtful - 1;
+                if i >= end {
+                    let start = start_of(&self.pairs, i);
+                    end = end_of(&self.pairs, i).min(count);
+                    windows.push(start..end);
                 }
-                let start = (end..i).rev().find(|&j| pairs.is_boundary(j)).map_or(end, |j| j + 1);
-                end = (i + 1..count - 1)
-                    .find(|&j| pairs.is_boundary(j))
-                    .map_or(count, |j| j + 1);
-                windows.push(start..end);
             }
         }
         for window in windows.drain(..) {
@@ -241,7 +237,7 @@ impl Sorter {
     fn is_one_tie(&mut self, range: Range<usize>, shape: &Shape, hkl: &mut [[i32; 3]]) -> bool {
         let (keys, d) = (&mut self.sorted[range.clone()], &mut self.d[range.clone()]);
         let ends = (d.iter()).fold([f64::INFINITY, 0.0], |[least, most], d| [d.min(least), d.max(most)]);
-        if keys.len() > BLOCK || ends[1] - ends[0] > TIE_GAP {
+        if keys.len() > FEW || ends[1] - ends[0] > TIE_GAP {
             return false;
         }
         let mask = (1 << shape.low_bits()) - 1;
@@ -272,60 +268,6 @@ impl Sorter {
         }
         for ((d, hkl), row) in d.iter_mut().zip(hkl).zip(rows) {
             (*d, *hkl) = *row;
-        }
-    }
-}
-
-/// Rows i and i + 1.
-#[derive(Clone, Copy)]
-struct Pairs<'a> {
-    keys: &'a [u64],
-    low: u32,
-    d: &'a [f64],
-    apart: f64,
-}
-
-impl Pairs<'_> {
-    #[inline(always)]
-    #[allow(clippy::needless_bitwise_bool)] // No branches: the loops over pairs are vectors.
-    fn look(&self, a: u64, b: u64, gap: f64) -> (bool, bool) {
-        let is_one = (a ^ b) >> self.low == 0;
-        (is_one & (gap.abs() <= NOISE), !is_one & (gap > self.apart))
-    }
-
-    /// Whether the bins say what the rule says: rows from different bins and farther from each other than a tie.
-    fn is_boundary(&self, i: usize) -> bool {
-        self.look(self.keys[i], self.keys[i + 1], self.d[i] - self.d[i + 1]).1
-    }
-
-    /// Neither a boundary nor noise in one bin: 1, else 0.
-    fn is_doubtful(&self, i: usize) -> u32 {
-        let (is_noise, is_boundary) = self.look(self.keys[i], self.keys[i + 1], self.d[i] - self.d[i + 1]);
-        u32::from(!(is_noise | is_boundary))
-    }
-}
-
-/// Counts the doubtful pairs of each block.
-struct FindDoubts<'a> {
-    pairs: Pairs<'a>,
-    out: &'a mut Vec<u32>,
-}
-
-impl Kernel for FindDoubts<'_> {
-    #[inline(always)]
-    fn run<M: Machine>(self) {
-        let Pairs { keys, d, .. } = self.pairs;
-        let (Some(next_keys), Some(next_d)) = (keys.get(1..), d.get(1..)) else {
-            return;
-        };
-        let blocks = keys.chunks(BLOCK).zip(next_keys.chunks(BLOCK));
-        for ((a, b), (p, q)) in blocks.zip(d.chunks(BLOCK).zip(next_d.chunks(BLOCK))) {
-            let mut doubts = 0;
-            for ((&a, &b), (&p, &q)) in a.iter().zip(b).zip(p.iter().zip(q)) {
-                let (is_noise, is_boundary) = self.pairs.look(a, b, p - q);
-                doubts += u32::from(!(is_noise | is_boundary));
-            }
-            self.out.push(doubts);
         }
     }
 }
