@@ -54,6 +54,10 @@ def tasks() -> dict[str, Callable[[], Task]]:
     def graphs(given: list[str]) -> Task:
         return lambda: rn.neighbors(rn.parse_many(given, threads=1)[0], 5.0, threads=1)
 
+    def alignn(given: list[str]) -> Task:
+        options = {"shell_tol": 0.0, "edges": "paper_canonical", "threads": 1}
+        return lambda: rn.nearest_neighbors(rn.parse_many(given, threads=1)[0], 12, **options)
+
     def again(function: Callable[..., object], *arguments: object) -> Task:
         return lambda: function(*arguments, threads=1)
 
@@ -72,6 +76,7 @@ def tasks() -> dict[str, Callable[[], Task]]:
         "F(hkl), 10648 silicon atoms": lambda: factors(silicon(), 2.0, "float32"),
         "powder lines": lambda: again(rn.powder_pattern, batch()),
         "CIF text to graph": lambda: graphs(texts(source(), batch())),
+        "CIF text to ALIGNN's graph": lambda: alignn(texts(source(), batch())),
     }
 
 
