@@ -231,6 +231,11 @@ pub(crate) fn for_each_with<S: Scratch, T: Send>(
     workers: usize,
     f: impl Fn(&mut S, T) + Sync,
 ) -> Result<()> {
+    if workers.min(items.len()) <= 1 {
+        let mut own = Lent::default();
+        items.into_iter().for_each(|item| f(&mut own, item));
+        return Ok(());
+    }
     let cells: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
     try_map_with(cells.len(), workers, |own, index| {
         let item = cells[index]

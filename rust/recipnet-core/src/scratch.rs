@@ -58,9 +58,10 @@ pub fn empty() {
     }
 }
 
-/// Scratch that is given back when it is dropped, but for a panic.
+/// Scratch that is given back when it is dropped, but for a panic. Some until then; it stays where it is, since to move
+/// it takes longer than to find it.
 #[derive(Debug)]
-pub(crate) struct Lent<S: Scratch>(S);
+pub(crate) struct Lent<S: Scratch>(Option<Box<S>>);
 
 impl<S: Scratch> Default for Lent<S> {
     /// As whoever had it last left it, or new.
@@ -76,27 +77,27 @@ impl<S: Scratch> Default for Lent<S> {
             let place = kept.iter().rposition(|one| one.item.is::<S>())?;
             kept.remove(place).item.downcast().ok()
         });
-        Self(found.map_or_else(S::default, |found| *found))
+        Self(Some(found.unwrap_or_default()))
     }
 }
 
 impl<S: Scratch> Drop for Lent<S> {
     fn drop(&mut self) {
-        let bytes = self.0.held();
-        let scratch = std::mem::take(&mut self.0);
+        let Some(scratch) = self.0.take() else { return };
+        let bytes = scratch.held();
         if bytes == 0 || bytes > MOST || std::thread::panicking() {
             return;
         }
         if bytes <= SMALL {
             // Where the thread is about to end there is no place for it.
-            let _ = OWN.try_with(|own| own.borrow_mut().push((TypeId::of::<S>(), Box::new(scratch))));
+            let _ = OWN.try_with(|own| own.borrow_mut().push((TypeId::of::<S>(), scratch)));
         } else if let Some(mut kept) = large() {
             let now = Instant::now();
             kept.retain(|one| now - one.since < AGE);
             kept.push(Large {
                 since: now,
                 bytes,
-                item: Box::new(scratch),
+                item: scratch,
             });
             let mut total: usize = kept.iter().map(|one| one.bytes).sum();
             while total > MOST {
@@ -110,13 +111,16 @@ impl<S: Scratch> Deref for Lent<S> {
     type Target = S;
 
     fn deref(&self) -> &S {
-        &self.0
+        match &self.0 {
+            Some(scratch) => scratch,
+            None => unreachable!("it is taken where it is dropped"),
+        }
     }
 }
 
 impl<S: Scratch> DerefMut for Lent<S> {
     fn deref_mut(&mut self) -> &mut S {
-        &mut self.0
+        self.0.get_or_insert_default()
     }
 }
 

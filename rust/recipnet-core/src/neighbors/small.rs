@@ -158,11 +158,11 @@ impl SmallSearch {
                 self.shifts.push([whole(s0), whole(s1), whole(s2), 0]);
             }
         });
-        mirror(&mut self.translations, |x| -x);
-        mirror(&mut self.shifts, |n| -n);
         if !cell.is_given {
             self.sort_translations();
         }
+        mirror(&mut self.translations, |x| -x);
+        mirror(&mut self.shifts, |n| -n);
         self.find_own(cell);
     }
 
@@ -237,7 +237,13 @@ impl SmallSearch {
         hits.truncate(kept);
     }
 
+    /// Turn the half of the translations that is there to positive shifts, in rising order.
     fn sort_translations(&mut self) {
+        for (translation, shift) in self.translations.iter_mut().zip(&mut self.shifts) {
+            if *shift < [0; 4] {
+                (*translation, *shift) = (translation.map(|x| -x), shift.map(|n| -n));
+            }
+        }
         // The shift with its signs turned into an order of whole numbers, above the place.
         let part = |n: i32| u128::from(n as u32 ^ (1 << 31));
         self.keys.clear();
