@@ -154,7 +154,8 @@ def test_a_supercell_has_the_same_distances(edges: str) -> None:
 def test_bytes_depend_neither_on_threads_nor_on_the_batch(edges: str) -> None:
     crystals = [*random_crystals(150, seed=3), *(c for c, _ in HARD.values())]
     batch = rn.CrystalBatch.from_crystals(crystals)
-    makes = [lambda x, n: rn.nearest_neighbors(x, 7, edges=edges, threads=n)]
+    # Enough edges for threads where both directions are made of one, too.
+    makes = [lambda x, n: rn.nearest_neighbors(x, 40, edges=edges, threads=n)]
     if edges == "directed":
         makes += [lambda x, n: rn.neighbors(x, 4.0, threads=n), lambda x, n: rn.neighbors(x, 2.0, half=True, threads=n)]
     for make in makes:

@@ -11,6 +11,7 @@
 //! - Results are placed by index, so they do not depend on which thread made them.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -134,6 +135,44 @@ pub fn workers(threads: Option<usize>, nanos: f64) -> Result<usize> {
     Ok(threads.map_or(size, |n| n.min(size)))
 }
 
+/// Nanoseconds that a task for one of the workers should take, of work that takes `total`: all of it when serial, else
+/// little enough to share evenly, and much more than handing it out takes.
+pub(crate) fn share(total: f64, workers: usize) -> f64 {
+    const LEAST: f64 = 15_000.0;
+    if workers == 1 {
+        f64::INFINITY
+    } else {
+        (total / (8 * workers) as f64).max(LEAST)
+    }
+}
+
+/// Consecutive items that are worth about the same, and how many threads to use.
+///
+/// # Errors
+/// As [`workers`].
+pub(crate) fn stretches(
+    count: usize,
+    threads: Option<usize>,
+    nanos: impl Fn(usize) -> f64,
+) -> Result<(Vec<Range<usize>>, usize)> {
+    let total: f64 = (0..count).map(&nanos).sum();
+    let workers = workers(threads, total)?;
+    let share = share(total, workers);
+    let mut out = Vec::new();
+    let (mut start, mut sum) = (0, 0.0);
+    for at in 0..count {
+        sum += nanos(at);
+        if sum >= share {
+            out.push(start..at + 1);
+            (start, sum) = (at + 1, 0.0);
+        }
+    }
+    if start < count {
+        out.push(start..count);
+    }
+    Ok((out, workers))
+}
+
 /// `(0..count).map(f)` on up to `workers` threads; results lie by index. The first error by index is returned.
 ///
 /// Items are taken one by one from a shared counter, so make each worth some microseconds. A panic in `f` is carried
@@ -233,7 +272,9 @@ pub(crate) fn for_each_with<S: Scratch, T: Send>(
 ) -> Result<()> {
     if workers.min(items.len()) <= 1 {
         let mut own = Lent::default();
-        items.into_iter().for_each(|item| f(&mut own, item));
+        for item in items {
+            f(&mut own, item);
+        }
         return Ok(());
     }
     let cells: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();

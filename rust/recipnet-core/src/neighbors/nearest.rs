@@ -119,7 +119,7 @@ pub fn plan_nearest_neighbors<T: Real>(
         return directed(batch, options, &budget(), threads);
     }
     let edges = directed::<f64>(batch, options, &budget(), threads)?.finish()?;
-    symmetrize(&edges, batch.offsets(), options.mode, &budget())
+    symmetrize(&edges, batch, options.mode, &budget(), threads)
 }
 
 /// Number density above which a crystal is not taken to be denser, atoms per cubic angstrom: where a cell holds vacuum,

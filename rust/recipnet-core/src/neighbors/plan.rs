@@ -62,12 +62,8 @@ impl Plan {
         };
         let total: f64 = (0..batch.len()).map(cost).sum();
         let workers = parallel::workers(threads, total)?;
-        // One stretch when serial: what it writes is then the result. Else enough to share evenly.
-        let share = if workers == 1 {
-            f64::INFINITY
-        } else {
-            (total / (8 * workers) as f64).max(50_000.0)
-        };
+        // One stretch when serial: what it writes is then the result.
+        let share = parallel::share(total, workers);
         let mut stretches = Vec::new();
         let mut large = Vec::new();
         let (mut start, mut sum) = (0, 0.0);

@@ -178,7 +178,7 @@ pub fn details<T: Real>(
     let d_spacing = lengths(lattices, hkl, offsets, true, threads)?;
     let (mut rest, mut others) = (multiplicity.as_mut_slice(), absent.as_mut_slice());
     let mut tasks = Vec::new();
-    let (stretches, workers) = stretches(lattices.len(), threads, |b| {
+    let (stretches, workers) = parallel::stretches(lattices.len(), threads, |b| {
         50.0 + 5.0 * (offsets[b + 1] - offsets[b]) as f64
     })?;
     for crystals in stretches {
@@ -222,7 +222,7 @@ fn lengths<T: Real>(
     threads: Option<usize>,
 ) -> Result<Vec<T>> {
     let range = |b: usize| offsets[b] as usize..offsets[b + 1] as usize;
-    let (stretches, workers) = stretches(lattices.len(), threads, |b| 50.0 + 3.0 * range(b).len() as f64)?;
+    let (stretches, workers) = parallel::stretches(lattices.len(), threads, |b| 50.0 + 3.0 * range(b).len() as f64)?;
     let parts = parallel::try_map(stretches.len(), workers, |at| {
         let mut out: Vec<T> = Vec::new();
         let mut lengths = Vec::new();
@@ -240,34 +240,6 @@ fn lengths<T: Real>(
         Ok(out)
     })?;
     concatenate(parts, workers)
-}
-
-/// Consecutive crystals that are worth about the same, and how many threads to use.
-fn stretches(
-    count: usize,
-    threads: Option<usize>,
-    nanos: impl Fn(usize) -> f64,
-) -> Result<(Vec<std::ops::Range<usize>>, usize)> {
-    let total: f64 = (0..count).map(&nanos).sum();
-    let workers = parallel::workers(threads, total)?;
-    let share = if workers == 1 {
-        f64::INFINITY
-    } else {
-        (total / (8 * workers) as f64).max(50_000.0)
-    };
-    let mut out = Vec::new();
-    let (mut start, mut sum) = (0, 0.0);
-    for b in 0..count {
-        sum += nanos(b);
-        if sum >= share {
-            out.push(start..b + 1);
-            (start, sum) = (b + 1, 0.0);
-        }
-    }
-    if start < count {
-        out.push(start..count);
-    }
-    Ok((out, workers))
 }
 
 fn concatenate<T: Copy + Default + Send + Sync>(mut parts: Vec<Vec<T>>, workers: usize) -> Result<Vec<T>> {

@@ -8,7 +8,7 @@ use super::group::Group;
 use super::groups::Groups;
 use super::sort::{Shape, Sorter};
 use super::wedge::EXACT;
-use super::{OperationsList, ReflectionOptions, Unique, stretches};
+use super::{OperationsList, ReflectionOptions, Unique};
 use crate::batch::check_positive;
 use crate::error::{ArgumentError, LimitError, Result};
 use crate::lattice::Lattice;
@@ -90,7 +90,7 @@ impl<'a> Plan<'a> {
                 return Err(refusal(total.max((0..lattices.len()).map(wanted).sum()), Some(b)).into());
             }
         }
-        let (stretches, workers) = stretches(lattices.len(), threads, |b| 300.0 + 2.0 * enumerated(b))?;
+        let (stretches, workers) = parallel::stretches(lattices.len(), threads, |b| 300.0 + 2.0 * enumerated(b))?;
         let parts = parallel::try_map_with(stretches.len(), workers, |whole: &mut Vec<Run>, at| {
             let mut part = Part {
                 crystals: stretches[at].clone(),

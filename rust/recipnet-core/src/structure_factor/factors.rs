@@ -88,7 +88,7 @@ pub(super) fn factors_by(
     });
     let workers = parallel::workers(threads, nanos.iter().sum())?;
     // Small crystals in stretches, large ones alone and with threads inside.
-    let share = stretch(nanos.iter().sum(), workers);
+    let share = parallel::share(nanos.iter().sum(), workers);
     let mut rest = out;
     let mut stretches = Vec::new();
     let mut large = Vec::new();
@@ -143,15 +143,6 @@ pub(super) fn factors_by(
 pub(crate) fn nanos(atoms: &Scatterers, b: usize, reflections: f64) -> f64 {
     let own = (atoms.offsets[b + 1] - atoms.offsets[b]) as f64;
     CRYSTAL + reflections * (TERM * own + FACTOR * own.min(8.0))
-}
-
-/// Nanoseconds of a stretch of crystals: all of them for one thread, else enough to share evenly.
-fn stretch(total: f64, workers: usize) -> f64 {
-    if workers == 1 {
-        f64::INFINITY
-    } else {
-        (total / (8 * workers) as f64).max(50_000.0)
-    }
 }
 
 /// What the work on a crystal needs, kept for the next one.
