@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::ball::Run;
 use super::fill::Lengths;
-use super::pairs::{BLOCK, Bits, Look, NOISE, end_of, start_of};
+use super::pairs::{BLOCK, Bits, Look, end_of, start_of};
 use crate::elementary::ROUND;
 use crate::lattice::Lattice;
 use crate::machine::{Kernel, Machine, dispatch};
@@ -70,6 +70,12 @@ impl Shape {
         ]
     }
 
+    /// As many bins as there are bits for.
+    fn most_bins(&self) -> f64 {
+        let bits = 64u32.saturating_sub(self.low_bits()).clamp(2, MOST_BITS);
+        ((1u64 << bits) - 2) as f64
+    }
+
     /// Bits of the indices.
     fn low_bits(&self) -> u32 {
         self.bits.iter().sum()
@@ -95,23 +101,26 @@ holds!(Sorter: keys, buckets, ends, sorted, d, pairs, windows, rows);
 impl Sorter {
     /// Write the reflections of runs in order; returns their d.
     pub fn sort(&mut self, shape: &Shape, runs: &[Run], hkl: &mut [[i32; 3]]) -> &[f64] {
-        if self.sort_bins(shape, runs, hkl) {
-            self.mend(shape, hkl);
+        // At the least d a third of a tie: rows of a tie mostly share a bin, and few others do.
+        let bins = (1.5 / (TIE_GAP * shape.square.sqrt())).min(shape.most_bins());
+        if self.sort_bins(shape, runs, bins, hkl) {
+            self.mend(shape, bins, hkl);
         }
         &self.d
     }
 
     /// [`Self::sort`] where ties may lie in any order, and `1/d^2` may fall by 1e-12 of the largest: a bin.
     pub fn sort_roughly(&mut self, shape: &Shape, runs: &[Run], hkl: &mut [[i32; 3]]) -> &[f64] {
-        if self.sort_bins(shape, runs, hkl) && shape.low_bits() + MOST_BITS > 64 {
+        let bins = shape.most_bins();
+        if self.sort_bins(shape, runs, bins, hkl) && shape.low_bits() + MOST_BITS > 64 {
             // Bins that are wider than that.
-            self.mend(shape, hkl);
+            self.mend(shape, bins, hkl);
         }
         &self.d
     }
 
     /// Write reflections by bins of d; whether ties need a second look.
-    fn sort_bins(&mut self, shape: &Shape, runs: &[Run], hkl: &mut [[i32; 3]]) -> bool {
+    fn sort_bins(&mut self, shape: &Shape, runs: &[Run], bins: f64, hkl: &mut [[i32; 3]]) -> bool {
         let count = hkl.len();
         self.d.resize(count, 0.0);
         let low = shape.low_bits();
@@ -135,7 +144,7 @@ impl Sorter {
         dispatch(Encode {
             shape,
             runs,
-            bins: ((1u64 << MOST_BITS.min(64 - low)) - 2) as f64,
+            bins,
             buckets: (buckets - 1) as f64,
             keys: &mut self.keys[..count + LANES],
             places: &mut self.buckets[..count + LANES],
@@ -166,9 +175,9 @@ impl Sorter {
         for &bucket in &self.buckets[..count] {
             self.ends[bucket as usize] += 1;
         }
-        let fullest = self.ends.iter().fold(0, |most, &size| most.max(size));
-        let mut end = 0;
+        let (mut end, mut fullest) = (0, 0);
         for place in &mut self.ends {
+            fullest = fullest.max(*place);
             end += *place;
             *place = end;
         }
@@ -198,15 +207,14 @@ impl Sorter {
     }
 
     /// Sort by the rule where bins and ties are not the same.
-    fn mend(&mut self, shape: &Shape, hkl: &mut [[i32; 3]]) {
+    fn mend(&mut self, shape: &Shape, bins: f64, hkl: &mut [[i32; 3]]) {
         let (count, low) = (hkl.len(), shape.low_bits());
         self.pairs.clear();
         dispatch(Look {
             keys: &self.sorted[..count],
             low,
             d: &self.d,
-            // Rows of one bin whose neighbours differ by noise differ by at most count times that.
-            apart: TIE_GAP + 2.0 * NOISE * count as f64,
+            width: shape.square / bins,
             out: &mut self.pairs,
         });
         let mut windows = std::mem::take(&mut self.windows);
@@ -391,11 +399,13 @@ mod tests {
 
     #[test]
     fn the_rule_holds_for_shells_that_are_nearly_one() {
-        for split in [0.0, 1e-14, 1e-11, 1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 1e-6] {
-            let [a, b] = [4.2 * (1.0 + split), 4.2 * (1.0 - 0.7 * split)];
-            check(&Lattice::from_parameters(4.2, a, b, 90.0, 90.0, 90.0).unwrap(), 0.6);
-            let angle = 60.0 + split.to_degrees();
-            check(&Lattice::from_parameters(a, b, 4.2, angle, 60.0, 60.0).unwrap(), 0.6);
+        for split in [0.0, 1e-14, 1e-12, 1e-11, 1e-10, 3e-10, 6e-10, 1e-9, 3e-9, 1e-8, 1e-6] {
+            for (size, d_min) in [(4.2, 0.6), (2.1, 0.2), (60.0, 9.0)] {
+                let [a, b] = [size * (1.0 + split), size * (1.0 - 0.7 * split)];
+                check(&Lattice::from_parameters(size, a, b, 90.0, 90.0, 90.0).unwrap(), d_min);
+                let angle = 60.0 + split.to_degrees();
+                check(&Lattice::from_parameters(a, b, size, angle, 60.0, 60.0).unwrap(), d_min);
+            }
         }
     }
 
@@ -406,6 +416,15 @@ mod tests {
         let lattice = Lattice::new(cell).unwrap();
         assert!(Shape::new(&lattice, 1.0 / 0.9, 1).low_bits() > 64 - MOST_BITS + 5);
         check(&lattice, 0.9);
+    }
+
+    #[test]
+    fn bins_may_be_wider_than_the_first_shells_are_apart() {
+        // d of thousands of angstrom, of which a bin holds many: 100 and 010 are no tie, and nearly are.
+        for split in [1e-13, 1e-9, 1e-6] {
+            let lattice = Lattice::from_parameters(8000.0, 8000.0 * (1.0 + split), 1.1, 90.0, 90.0, 90.0).unwrap();
+            check(&lattice, 60.0);
+        }
     }
 
     #[test]
