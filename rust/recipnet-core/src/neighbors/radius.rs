@@ -6,11 +6,15 @@ use super::large::LargeHits;
 use super::lists::{self, Lists};
 use super::plan::{Asked, Budget, Plan, Stretch, TOGETHER, at_least, ball, count, load, with_slack};
 use super::small::SmallSearch;
+use crate::ahead::fetch;
 use crate::batch::{BatchView, check_positive};
 use crate::error::Result;
 use crate::math::Real;
 use crate::parallel;
 use crate::scratch::Lent;
+
+/// Hits that stay in a cache of their processor's own until they are ordered.
+const FEW: usize = 1 << 15;
 
 /// What a radius list holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -228,6 +232,10 @@ impl Search<'_> {
                     let atoms = first..first + self.batch.atoms(b).len();
                     let ends = &found.ends[atoms.clone()];
                     let end = ends.last().map_or(begin, |&end| end);
+                    if found.hits.len() > FEW {
+                        let bytes = (end - begin) as usize * size_of::<Hit>();
+                        fetch([(found.hits[end as usize..].as_ptr().cast(), bytes)]);
+                    }
                     write(
                         b,
                         &lists::Found {
