@@ -90,7 +90,7 @@ fn exact(digits: Digits, power: i32) -> Option<f64> {
     if digits.count > 19 || digits.value > 1 << 53 {
         return None;
     }
-    let value = digits.value as f64;
+    let value = digits.value.cast_signed() as f64;
     let factor = *POWERS.get(power.unsigned_abs() as usize)?;
     Some(if power < 0 { value / factor } else { value * factor })
 }
@@ -108,7 +108,8 @@ pub(super) fn plain_number_at(text: &[u8], at: usize) -> Option<f64> {
     {
         let (value, count) = eight([a, b, c, d, e, f, g, h]);
         if is_space(rest[count]) {
-            let value = (u64::from(first - b'0') * TENS[count] + value) as f64 / POWERS[count];
+            // As a signed number, which is one instruction where an unsigned one is many.
+            let value = (u64::from(first - b'0') * TENS[count] + value).cast_signed() as f64 / POWERS[count];
             return Some(if negative { -value } else { value });
         }
     }

@@ -364,7 +364,8 @@ impl<'t> Parser<'t, '_> {
                 }
             },
         };
-        let item = Item {
+        // Made where it is needed: to copy what was just written in small pieces would wait for these.
+        let item = || Item {
             at: at as u32,
             first,
             stride,
@@ -373,9 +374,9 @@ impl<'t> Parser<'t, '_> {
             known,
         };
         if let Some(earlier) = earlier {
-            return self.repeated(earlier, &item);
+            return self.repeated(earlier, &item());
         }
-        self.document.store.items.push(item);
+        self.document.store.items.push(item());
         Ok(())
     }
 

@@ -128,13 +128,11 @@ fn hash(tag: &[u8]) -> usize {
         hash = (hash ^ (word | 0x2020_2020_2020_2020)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         hash ^= hash >> 29;
     };
-    let (chunks, rest) = tag.as_chunks::<8>();
-    for chunk in chunks {
+    for chunk in tag.as_chunks::<8>().0 {
         mix(u64::from_le_bytes(*chunk));
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    mix(u64::from_le_bytes(last));
+    // Some of it again; no known tag is shorter.
+    mix(tag.last_chunk().map_or(0, |last| u64::from_le_bytes(*last)));
     (hash >> 40) as usize % SLOTS
 }
 
