@@ -93,9 +93,10 @@ pub fn cut_nearest(
     let (near, width) = (at(&order[k - 1]), 2.0 / BINS_PER_UNIT);
     let before = order[..k].iter().rev().take_while(|p| at(p) >= near - width).count();
     let after = order[k..].iter().take_while(|p| at(p) <= near + width).count();
+    let close = order[k - before..k + after].iter().map(at);
     let mut reach = near + tolerance;
-    if before + after > 1 {
-        let mut close: Vec<f64> = order[k - before..k + after].iter().map(at).collect();
+    if close.clone().any(|d| d != near) {
+        let mut close: Vec<f64> = close.collect();
         let (_, kth, _) = close.select_nth_unstable_by(before - 1, f64::total_cmp);
         reach = *kth + tolerance;
     }
@@ -104,7 +105,16 @@ pub fn cut_nearest(
     }
     let more = order[k..].iter().take_while(|p| at(p) <= reach + width).count();
     order.truncate(k + more);
-    order.retain(|p| at(p) <= reach);
+    // Of these only the last may be too far.
+    let last = order.iter().rev().take_while(|p| at(p) >= reach - width).count();
+    let first = order.len() - last;
+    let mut kept = first;
+    for n in first..order.len() {
+        let row = order[n];
+        order[kept] = row;
+        kept += usize::from(at(&row) <= reach);
+    }
+    order.truncate(kept);
     true
 }
 

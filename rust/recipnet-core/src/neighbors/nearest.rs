@@ -138,8 +138,8 @@ fn directed<T: Real>(
         if atoms > 8 {
             density = density.max(DENSITY_OF_SOLIDS);
         }
-        // A ball that holds half as many again as are needed.
-        let volume = (1.5 * options.k as f64 + 4.0) / density;
+        // A ball that holds a third as many again as are needed: larger ones are slower, and so is searching again.
+        let volume = (1.35 * options.k as f64 + 4.0) / density;
         (volume * 0.75 / std::f64::consts::PI).cbrt() + options.shell_tol
     };
     let expected = options.k as f64 * batch.num_atoms() as f64;
