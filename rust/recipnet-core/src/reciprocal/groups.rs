@@ -20,14 +20,14 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Check the operations of each crystal.
-    pub fn new(lattices: &[Lattice], operations: &OperationsList, unique: Unique) -> Result<Self> {
+    /// Check the operations of each crystal, but for whether they keep its lattice.
+    pub fn new(crystals: usize, operations: &OperationsList, unique: Unique) -> Result<Self> {
         let mut out = Self::default();
         if operations.is_empty() && unique != Unique::Laue {
             return Ok(out);
         }
         let mut known: HashMap<u64, (usize, &OperationsView)> = HashMap::new();
-        for (b, lattice) in lattices.iter().enumerate() {
+        for b in 0..crystals {
             let named = |error: Error| error.in_crystal(b);
             let Some(view) = operations.get(b).and_then(Option::as_ref) else {
                 if unique == Unique::Laue {
@@ -51,12 +51,17 @@ impl Groups {
                     out.distinct.len() - 1
                 }
             };
-            if let Some(laue) = &out.distinct[place].laue {
-                laue.check_lattice(lattice).map_err(named)?;
-            }
             out.of.push(Some(place));
         }
         Ok(out)
+    }
+
+    /// Check that the operations of a crystal keep its lattice, where unique reflections are asked for.
+    pub fn check_lattice(&self, crystal: usize, lattice: &Lattice) -> Result<()> {
+        match self.of(crystal).and_then(|group| group.laue.as_ref()) {
+            Some(laue) => laue.check_lattice(lattice).map_err(|error| error.in_crystal(crystal)),
+            None => Ok(()),
+        }
     }
 
     /// The group of a crystal, if it declares one.
@@ -138,14 +143,13 @@ mod tests {
             denominator: 24,
         };
         let (body, face) = (view(&[[0; 3], [12, 12, 12]]), view(&[[0; 3], [12, 12, 0]]));
-        let lattice = Lattice::from_parameters(4.0, 4.0, 4.0, 90.0, 90.0, 90.0).unwrap();
         let given = [Some(body), Some(face), Some(body)];
-        let groups = Groups::new(&[lattice; 3], &given, Unique::Friedel).unwrap();
+        let groups = Groups::new(3, &given, Unique::Friedel).unwrap();
         let is_absent = |b: usize, h| groups.of(b).unwrap().absences.is_absent(h);
         assert!(is_absent(0, [1, 0, 0]) && is_absent(2, [1, 0, 0]) && !is_absent(1, [0, 0, 1]));
         assert!(std::ptr::eq(groups.of(0).unwrap(), groups.of(2).unwrap()));
         assert!(groups.of(0).unwrap().laue.is_none());
-        let unique = Groups::new(&[lattice; 3], &given, Unique::Laue).unwrap();
+        let unique = Groups::new(3, &given, Unique::Laue).unwrap();
         assert!(unique.of(0).unwrap().laue.is_some());
         // Whoever comes with the hash of another is not given its group.
         let hash = 7;

@@ -173,7 +173,10 @@ pub fn details<T: Real>(
 ) -> Result<Details<T>> {
     check_operations(lattices.len(), operations)?;
     check_offsets("offsets", offsets, lattices.len(), hkl.len())?;
-    let groups = Groups::new(lattices, operations, unique)?;
+    let groups = Groups::new(lattices.len(), operations, unique)?;
+    for (b, lattice) in lattices.iter().enumerate() {
+        groups.check_lattice(b, lattice)?;
+    }
     let (mut multiplicity, mut absent) = (vec![0; hkl.len()], vec![false; hkl.len()]);
     let d_spacing = lengths(lattices, hkl, offsets, true, threads)?;
     let (mut rest, mut others) = (multiplicity.as_mut_slice(), absent.as_mut_slice());

@@ -65,7 +65,7 @@ impl<'a> Plan<'a> {
         super::check_operations(lattices.len(), operations)?;
         let half = options.unique != Unique::None;
         let enumerated = |b: usize| ball::expected(&lattices[b], options.d_min) * if half { 0.5 } else { 1.0 };
-        let groups = Groups::new(lattices, operations, options.unique)?;
+        let groups = Groups::new(lattices.len(), operations, options.unique)?;
         // An orbit has at most twice as many members as there are rotations.
         let wanted = |b: usize| {
             let laue = groups.of(b).and_then(|group| group.laue.as_ref());
@@ -100,6 +100,7 @@ impl<'a> Plan<'a> {
             };
             let mut listed = 0;
             for b in stretches[at].clone() {
+                groups.check_lattice(b, &lattices[b])?;
                 let ball = |sector, runs: &mut Vec<Run>| {
                     let half = half.then_some(sector);
                     ball::add_runs(&lattices[b], options.d_min, half, 2 * limit, runs)
