@@ -313,6 +313,19 @@ mod tests {
     }
 
     #[test]
+    fn stretches_hold_every_item_once_and_are_short_enough_to_share() {
+        let nanos = |at: usize| 1000.0 * (at % 7) as f64;
+        for count in [0, 1, 50, 5000] {
+            let (serial, workers) = stretches(count, Some(1), nanos).unwrap();
+            assert_eq!((workers, serial.len()), (1, count.min(1)));
+            let (shared, workers) = stretches(count, None, nanos).unwrap();
+            assert!(shared.iter().cloned().flatten().eq(0..count));
+            assert!(workers == 1 || shared.len() >= 4 * workers);
+        }
+        assert!(stretches(3, Some(0), nanos).is_err());
+    }
+
+    #[test]
     fn the_lowest_error_wins() {
         let fail = |i: usize| {
             if i % 10 == 3 {

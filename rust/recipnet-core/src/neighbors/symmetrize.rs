@@ -34,9 +34,7 @@ pub fn symmetrize<T: Real>(
         // Of atoms that list each other nothing is received: most do.
         let mut part = Growing::<T>::with_capacity(count(&stretches[at]) * 5 / 4);
         for b in stretches[at].clone() {
-            let before = part.len();
-            graph.add(edges, batch.atoms(b), mode, &mut part);
-            budget.take(part.len() - before)?;
+            graph.add(edges, batch.atoms(b), mode, budget, &mut part)?;
         }
         Ok(part)
     })?;
@@ -62,7 +60,14 @@ holds!(Graph: reach, one_sided, received, picks, list);
 
 impl Graph {
     /// Append the edges of the atoms of a crystal.
-    fn add<T: Real>(&mut self, edges: &Edges<f64>, atoms: Range<usize>, mode: NearestMode, out: &mut Growing<T>) {
+    fn add<T: Real>(
+        &mut self,
+        edges: &Edges<f64>,
+        atoms: Range<usize>,
+        mode: NearestMode,
+        budget: &Budget,
+        out: &mut Growing<T>,
+    ) -> Result<()> {
         let at = |atom: usize| edges.atom_offsets[atom] as usize;
         let own = at(atoms.start)..at(atoms.end);
         let (distances, others) = (&edges.distance[own.clone()], &edges.index[edges.len()..][own.clone()]);
@@ -122,6 +127,7 @@ impl Graph {
             }
             out.counts.push((total - begin) as u32);
         }
+        budget.take(total)?;
         out.write(total, |n| {
             let pick = picks[n];
             let (neighbor, shift) = turned(pick);
@@ -131,6 +137,7 @@ impl Graph {
                 distance: T::from_f64(distance(pick)),
             }
         });
+        Ok(())
     }
 }
 

@@ -70,8 +70,8 @@ impl Kernel for Look<'_> {
         let (Some(next_keys), Some(next_d)) = (self.keys.get(1..), self.d.get(1..)) else {
             return;
         };
-        // Other rows of a bin of width w are at most w d^3 / 2 nearer in d than one of them, and not much more than that
-        // farther: at w d^2 = 1/4 by a quarter more, and where it is above no bound below is met.
+        // Other rows of a bin of width w are at most w d^3 / 2 nearer in d than a row of it, and farther by at most a quarter
+        // more than that while w d^2 is below 1/4. Beyond, what the bound asks for is most of d itself.
         let wide = 1.25 * self.width;
         let look = |a: u64, b: u64, p: f64, q: f64| {
             let (is_one, gap) = ((a ^ b) >> self.low == 0, p - q);
