@@ -7,6 +7,7 @@ use std::f64::consts::TAU;
 
 use super::phases::{BLOCK, CHUNK, LANES, Phases, blocks};
 use super::ragged::{Piece, Ragged};
+use crate::ahead::fetch;
 use crate::machine::{Kernel, Machine};
 use crate::scalar::Scalar;
 
@@ -295,6 +296,9 @@ impl<T: Scalar> ChannelAdjoint<'_, T> {
                 for r in 0..rows {
                     let begin = (first + r) * channels;
                     parts(&t[begin + c..begin + end], &mut plane.re[r], &mut plane.im[r]);
+                    // Rows lie too far apart to be foreseen: those of the next block.
+                    let next = t.as_ptr().wrapping_add(begin + c + BLOCK * channels);
+                    fetch([(next.cast(), size_of::<[T; 2]>() * NR)]);
                 }
                 plane.back::<M>(phases, rows, count, |j, sum| {
                     let begin = (atom + j) * channels;
