@@ -42,7 +42,7 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
         range[thread] = {0, 0};
         if (thread < held) {
             const long long row = first + thread;
-            range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, crystals, row), span.other_count);
+            range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, 0, crystals - 1, row), span.other_count);
             for (int axis = 0; axis < 3; ++axis) {
                 if constexpr (FORWARD) {
                     tile_h[thread][axis] = hkl[3 * row + axis];
@@ -92,9 +92,8 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
             Real sine = 0;
             Real cosine = 0;
             if (tile + depth >= range[row].begin && tile + depth < range[row].end) {
-                Turns<Real>::phase(tile_h[FORWARD ? row : depth], tile_x[FORWARD ? depth : row], &sine, &cosine);
-                sine += tile_fault[FORWARD ? depth : row];
-                cosine += tile_fault[FORWARD ? depth : row];
+                Turns<Real>::phase(tile_h[FORWARD ? row : depth], tile_x[FORWARD ? depth : row],
+                                   tile_fault[FORWARD ? depth : row], &sine, &cosine);
             }
             cosines[depth][row] = cosine;
             sines[depth][row] = sine;
@@ -151,7 +150,7 @@ static __device__ __forceinline__ void slope(const Real* __restrict__ q, const R
     typename Turns<Real>::Coordinate x[3] = {};
     Real wrong = 0;
     if (thread < held) {
-        range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, crystals, first + thread), span.other_count);
+        range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, 0, crystals - 1, first + thread), span.other_count);
     }
     if (atom < held) {
         for (int axis = 0; axis < 3; ++axis) {
@@ -187,9 +186,9 @@ static __device__ __forceinline__ void slope(const Real* __restrict__ q, const R
             }
             Real sine;
             Real cosine;
-            Turns<Real>::phase(h, x, &sine, &cosine);
+            Turns<Real>::phase(h, x, wrong, &sine, &cosine);
             for (int axis = 0; axis < 3; ++axis) {
-                sum[axis] += static_cast<Real>(h[axis]) * (imaginary * cosine - real * sine) + wrong;
+                sum[axis] += static_cast<Real>(h[axis]) * (imaginary * cosine - real * sine);
             }
         }
     }

@@ -3,17 +3,19 @@
 //     forward   S[h,c] = sum_j q[j,c] exp(+2 pi i h.x_j)
 //     adjoint   y[j,c] = sum_h Re[conj(exp(+2 pi i h.x_j)) t[h,c]]
 //
-// The units multiply TF32, which has 11 significant bits. A float32 is the sum of two TF32 up to 2^-21 of itself, so three
-// products (big big, big small, small big) err by 1.2e-6 of |value| at most; a value stored in 16 bits is a TF32 and needs two.
-// The units also cut their sums instead of rounding them. So they add only one tile at a time, and float32 arithmetic adds
-// the tiles: the error does not grow with the length of the sum as it would.
+// The units multiply float16, which has 11 significant bits, twice as fast as TF32, which has as many. What float16 lacks is
+// range: so the values of a channel are multiplied by a power of two that brings the largest of a tile to 2^14, and the sums
+// of the tile are divided by it. A value is then the sum of two float16 up to 2^-22 of itself, or 2^-39 of the tile's largest
+// if that is more, a phase up to 2^-25. Three products (big big, big small, small big) err by some 5e-7 of |value|; a value
+// stored in 16 bits is one float16 and needs two. The units also cut their sums instead of rounding them. So they add only
+// one tile at a time, and float32 arithmetic adds the tiles: the error does not grow with the length of the sum as it would.
 //
 // A block owns FORWARD_ROWS or ADJOINT_ROWS rows by COLUMNS channels; a warp all of these channels of its rows: 2 or 4 rows,
-// 8 apart, belong to a lane. The rows that are summed over pass by in tiles of 16 (forward) or 8 (adjoint). A lane makes the
-// phases that the units want from it itself, in registers, so a phase is made once in a block and never stored. Values go
-// through shared memory, cut into big and small as they are stored; while one tile is multiplied the next is fetched. A
-// tile is two links of 8 rows: forward two halves of it, adjoint the real and the imaginary parts. Each link multiplies two
-// matrices of phases: forward cosines and sines, adjoint two times 16 rows. So both are one loop.
+// 8 apart, belong to a lane. The rows that are summed over pass by in tiles of DEPTH. A lane makes the phases that the units
+// want from it itself, in registers, so a phase is made once in a block and never stored. Values go through shared memory,
+// cut into big and small as they are stored, in the order in which a lane reads them at one go; while one tile is multiplied
+// the next is fetched. Forward multiplies two matrices of phases, cosines and sines, with one of values; adjoint two times 16
+// rows with the real parts, and again with the imaginary parts, which is its second link. So both are one loop.
 //
 // Rows of a block may belong to several crystals; a phase between rows of two crystals counts as zero, and a warp passes
 // over tiles in which none of its crystals has a row. Rows that pass by are counted from the block's first in 32 bits; 32
@@ -28,24 +30,29 @@ constexpr int FORWARD_ROWS = 64;
 constexpr int ADJOINT_ROWS = 128;
 constexpr int COLUMNS = 128; // one for each thread while values are fetched
 constexpr int WARP = 32;
-constexpr int STEP = 8;            // rows that one instruction sums over
-constexpr int WIDTH = COLUMNS + 8; // of a row in shared memory: rows t = 0..3 of 8 columns lie in different banks
-constexpr int GROUP = 4;           // times 8 channels that are multiplied before their sums are added
+constexpr int DEPTH = 16;          // rows that one instruction sums over
+constexpr int WIDTH = COLUMNS + 1; // of a row in shared memory: what eight lanes read lies in different banks
 
 // Column of eight that stands where the instruction has column j: the four lanes of a row write neighbouring channels.
 static __device__ __forceinline__ int column_of(int j) { return j / 2 + 4 * (j % 2); }
 
-static __device__ __forceinline__ float cut(float x) { return __uint_as_float(__float_as_uint(x) & 0xffffe000u); }
-
-// x = big + small up to 2^-21 |x|. The first is rounded; the second is cut, which no NaN gets lost in.
-static __device__ __forceinline__ void split(float x, float& big, float& small) {
-    big = cut(__uint_as_float(__float_as_uint(x) + 0x1000u));
-    small = cut(x - big);
+// x = big + small up to 2^-22 |x|, or 2^-25 if that is more.
+static __device__ __forceinline__ void split(float first, float second, Pair& big, Pair& small) {
+    big = narrow(first, second);
+    float first_big;
+    float second_big;
+    widen(big, first_big, second_big);
+    small = narrow(first - first_big, second - second_big);
 }
 
 // A float32 or a complex number as it is stored.
 template <typename Stored, int PARTS> struct alignas(PARTS * sizeof(Stored)) Value {
     Stored part[PARTS];
+};
+
+// Values 2 t, 2 t + 1, 2 t + 8, 2 t + 9 of a column: what one lane needs of it.
+template <int PIECES> struct alignas(PIECES * 2 * sizeof(Pair)) Word {
+    Pair piece[PIECES][2];
 };
 
 // Indices of a reflection, or coordinates of an atom as counts of turns.
@@ -59,11 +66,10 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
                                                const int* __restrict__ hkl, Span span, long long crystals,
                                                long long channels, float* __restrict__ out) {
     constexpr int OWN = FORWARD ? 2 : 4;   // own rows of a lane
-    constexpr int OTHER = FORWARD ? 4 : 2; // other rows of a tile that a lane has phases with
-    constexpr int DEPTH = 4 * OTHER;
+    constexpr int LINKS = FORWARD ? 1 : 2; // matrices of values, and parts of a value
+    constexpr int GROUP = FORWARD ? 4 : 2; // times 8 channels that are multiplied before their sums are added
     constexpr int WARP_ROWS = 8 * OWN;
     constexpr int ROWS = THREADS / WARP * WARP_ROWS;
-    constexpr int PARTS = FORWARD ? 1 : 2;
     constexpr int PIECES = sizeof(Stored) == sizeof(float) ? 2 : 1;
     static_assert(ROWS == (FORWARD ? FORWARD_ROWS : ADJOINT_ROWS));
     __shared__ Rows range[ROWS]; // of the other rows that each own row sums over
@@ -71,7 +77,8 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
     __shared__ int high[ROWS];
     __shared__ Place own[ROWS];
     __shared__ Place other[2][DEPTH];
-    __shared__ float tile_values[2][PIECES][2][STEP][WIDTH];
+    __shared__ Word<PIECES> tile_values[2][LINKS][4][WIDTH];
+    __shared__ Value<float, 2> scale[2][COLUMNS / 2]; // what sums of the columns t and t + 4 of eight are multiplied by
 
     const int thread = static_cast<int>(threadIdx.x);
     const int g = thread % WARP / 4;
@@ -106,7 +113,7 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
         own[thread] = {};
         if (thread < held) {
             const long long row = first + thread;
-            range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, crystals, row), span.other_count);
+            range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, 0, crystals - 1, row), span.other_count);
             own[thread] = placed(FORWARD, read(FORWARD, row));
         }
     }
@@ -120,10 +127,10 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
 
     // The next tile on its way: values of this thread's channel, and for some threads a row. Nothing is computed from them
     // before they are stored, so that nobody waits for them.
-    Value<Stored, PARTS> ahead[DEPTH];
+    Value<Stored, LINKS> ahead[DEPTH];
     Place ahead_row = {};
     const auto fetch = [&](int tile) {
-        const Value<Stored, PARTS>* source = reinterpret_cast<const Value<Stored, PARTS>*>(values);
+        const Value<Stored, LINKS>* source = reinterpret_cast<const Value<Stored, LINKS>*>(values);
         source += (begin + tile) * channels + column + thread;
         const int rows = thread < wide ? length - tile : 0;
 #pragma unroll
@@ -139,16 +146,34 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
         }
     };
     const auto store = [&](int buffer) {
+        // The exponent of the largest, from 15 on: what is less than 2^-112 may lose bits.
+        unsigned int exponent = 15u << 23;
 #pragma unroll
-        for (int link = 0; link < 2; ++link) {
+        for (int depth = 0; depth < DEPTH; ++depth) {
 #pragma unroll
-            for (int step = 0; step < STEP; ++step) {
-                const float value = widen(ahead[FORWARD ? STEP * link + step : step].part[FORWARD ? 0 : link]);
-                if constexpr (PIECES == 2) {
-                    split(value, tile_values[buffer][0][link][step][thread], tile_values[buffer][1][link][step][thread]);
-                } else {
-                    tile_values[buffer][0][link][step][thread] = value;
+            for (int link = 0; link < LINKS; ++link) {
+                const unsigned int bits = __float_as_uint(widen(ahead[depth].part[link])) & 0x7f800000u;
+                exponent = bits > exponent ? bits : exponent;
+            }
+        }
+        const float factor = __uint_as_float((268u << 23) - exponent);
+        scale[buffer][thread / 8 * 4 + thread % 4].part[thread % 8 / 4] = __uint_as_float(exponent - (14u << 23));
+#pragma unroll
+        for (int link = 0; link < LINKS; ++link) {
+#pragma unroll
+            for (int lane = 0; lane < 4; ++lane) {
+                Word<PIECES> word;
+#pragma unroll
+                for (int half = 0; half < 2; ++half) {
+                    const float first = factor * widen(ahead[2 * lane + 8 * half].part[link]);
+                    const float second = factor * widen(ahead[2 * lane + 8 * half + 1].part[link]);
+                    if constexpr (PIECES == 2) {
+                        split(first, second, word.piece[0][half], word.piece[1][half]);
+                    } else {
+                        word.piece[0][half] = narrow(first, second);
+                    }
                 }
+                tile_values[buffer][link][lane][thread] = word;
             }
         }
         if (thread < DEPTH) {
@@ -174,7 +199,7 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
             fetch(tile + DEPTH);
         }
         if (tile < warp_end && tile + DEPTH > warp_begin) {
-            float phases[2][2][2][4]; // link, matrix, piece
+            Pair phases[LINKS][2][2][4]; // link, matrix, piece
 #pragma unroll
             for (int i = 0; i < OWN; ++i) {
                 const int row = warp_first + 8 * i + g;
@@ -182,61 +207,61 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
                 const int from = low[row] - tile;
                 const int to = high[row] - tile;
 #pragma unroll
-                for (int m = 0; m < OTHER; ++m) {
-                    const int depth = 4 * m + t;
-                    const Place with = other[buffer][depth];
-                    const unsigned int turns = at.axis[0] * with.axis[0] + at.axis[1] * with.axis[1]
-                                               + at.axis[2] * with.axis[2];
-                    float sine;
-                    float cosine;
-                    Turns<float>::of_count(turns, &sine, &cosine);
-                    const bool inside = depth >= from && depth < to;
-                    const float wrong = FORWARD ? with.fault : at.fault;
-                    float(&c)[2][4] = FORWARD ? phases[m / 2][0] : phases[0][i / 2];
-                    float(&s)[2][4] = FORWARD ? phases[m / 2][1] : phases[1][i / 2];
-                    split(inside ? cosine + wrong : 0.0f, c[0][i % 2 + 2 * (m % 2)], c[1][i % 2 + 2 * (m % 2)]);
-                    split(inside ? sine + wrong : 0.0f, s[0][i % 2 + 2 * (m % 2)], s[1][i % 2 + 2 * (m % 2)]);
+                for (int half = 0; half < 2; ++half) {
+                    float sines[2];
+                    float cosines[2];
+#pragma unroll
+                    for (int m = 0; m < 2; ++m) {
+                        const int depth = 2 * t + 8 * half + m;
+                        const Place with = other[buffer][depth];
+                        const unsigned int turns = at.axis[0] * with.axis[0] + at.axis[1] * with.axis[1]
+                                                   + at.axis[2] * with.axis[2];
+                        Turns<float>::of_count(turns, FORWARD ? with.fault : at.fault, &sines[m], &cosines[m]);
+                        const bool inside = depth >= from && depth < to;
+                        sines[m] = inside ? sines[m] : 0.0f;
+                        cosines[m] = inside ? cosines[m] : 0.0f;
+                    }
+                    Pair(&c)[2][4] = phases[0][FORWARD ? 0 : i / 2];
+                    Pair(&s)[2][4] = FORWARD ? phases[0][1] : phases[LINKS - 1][i / 2];
+                    split(cosines[0], cosines[1], c[0][i % 2 + 2 * half], c[1][i % 2 + 2 * half]);
+                    split(sines[0], sines[1], s[0][i % 2 + 2 * half], s[1][i % 2 + 2 * half]);
                 }
             }
 #pragma unroll
             for (int group = 0; group < COLUMNS / 8; group += GROUP) {
                 if (8 * group < wide) {
                     float part[2][GROUP][4] = {};
-                    float b[2][PIECES][GROUP][2];
+                    Word<PIECES> b[LINKS][GROUP];
 #pragma unroll
-                    for (int link = 0; link < 2; ++link) {
+                    for (int link = 0; link < LINKS; ++link) {
 #pragma unroll
-                        for (int piece = 0; piece < PIECES; ++piece) {
-#pragma unroll
-                            for (int n = 0; n < GROUP; ++n) {
-                                const int place = 8 * (group + n) + column_of(g);
-                                b[link][piece][n][0] = tile_values[buffer][piece][link][t][place];
-                                b[link][piece][n][1] = tile_values[buffer][piece][link][t + 4][place];
-                            }
+                        for (int n = 0; n < GROUP; ++n) {
+                            b[link][n] = tile_values[buffer][link][t][8 * (group + n) + column_of(g)];
                         }
                     }
                     // Small products first, while the sums are small and little is cut from them.
 #pragma unroll
-                    for (int turn = 0; turn < 2 * (PIECES + 1); ++turn) {
-                        const int link = turn % 2;
-                        const int a_piece = turn < 2 ? 1 : 0;
-                        const int b_piece = PIECES == 2 && turn >= 2 && turn < 4 ? 1 : 0;
+                    for (int turn = 0; turn < LINKS * (PIECES + 1); ++turn) {
+                        const int link = turn % LINKS;
+                        const int a_piece = turn / LINKS == 0 ? 1 : 0;
+                        const int b_piece = PIECES == 2 && turn / LINKS == 1 ? 1 : 0;
 #pragma unroll
                         for (int n = 0; n < GROUP; ++n) {
 #pragma unroll
                             for (int matrix = 0; matrix < 2; ++matrix) {
-                                mma_tf32(part[matrix][n], phases[link][matrix][a_piece], b[link][b_piece][n]);
+                                mma_f16(part[matrix][n], phases[link][matrix][a_piece], b[link][n].piece[b_piece]);
                             }
                         }
                     }
                     mma_settle();
 #pragma unroll
-                    for (int matrix = 0; matrix < 2; ++matrix) {
+                    for (int n = 0; n < GROUP; ++n) {
+                        const Value<float, 2> factor = scale[buffer][4 * (group + n) + t];
 #pragma unroll
-                        for (int n = 0; n < GROUP; ++n) {
+                        for (int i = 0; i < 4; ++i) {
 #pragma unroll
-                            for (int i = 0; i < 4; ++i) {
-                                sums[matrix][group + n][i] += part[matrix][n][i];
+                            for (int matrix = 0; matrix < 2; ++matrix) {
+                                sums[matrix][group + n][i] += factor.part[i % 2] * part[matrix][n][i];
                             }
                         }
                     }

@@ -1,33 +1,59 @@
-// Structure factors with one weight per atom, or one per atom and reflection, for a whole ragged batch in one launch:
+// Structure factors with one weight per atom, per atom and reflection (a term), or per kind of atom and reflection, for a
+// whole ragged batch in one launch:
 //
 //     F(h) = sum_j w_j(h) exp(+2 pi i h.x_j)
 //
-// and, for weights per term, the adjoint Re[conj(exp(+2 pi i h.x_j)) g(h)] of every term and the position gradient
-// 2 pi sum_h h w_j(h) (g_im cos - g_re sin). Terms lie crystal after crystal, from term_first[b], atom-major inside.
+// and for the last two the adjoint, Re[conj(exp(+2 pi i h.x_j)) g(h)] of every term or its sums over the atoms of a kind, and
+// the position gradient 2 pi sum_h h w_j(h) (g_im cos - g_re sin). Terms lie crystal after crystal, atom-major inside.
 //
-// A thread owns one reflection (one atom's share of them in the position gradient) and adds in a fixed order, so the result
-// does not depend on the launch and no atomics are needed. A block's reflections may belong to several crystals: the atoms
-// of all of them pass through shared memory in tiles, and a thread takes those of its own crystal. Sums are kept per tile
-// first, which bounds their rounding.
+// A thread owns one reflection (a lane, in the position gradient, its share of those of some atoms) and adds in a fixed
+// order, so the result does not depend on the launch and no atomics are needed. A block's reflections may belong to several
+// crystals: the atoms of all of them pass through shared memory in tiles, and a thread takes those of its own crystal. Sums
+// are kept per tile first, which bounds their rounding.
 //
-// Launch: BLOCK threads a block; ceil(H / BLOCK) blocks, or N blocks for the position gradient.
+// `size`: the number of terms, or of kinds. `where`: the number of terms up to the end of each crystal (see term_ends), or
+// the kind of each atom.
+//
+// Launch: BLOCK threads a block; ceil(H / BLOCK) blocks, or ceil(N / GRADIENT_ATOMS) for the position gradient.
+// term_ends: one block of SCAN.
 
 constexpr int BLOCK = 128;
+constexpr int WARP = 32;
+constexpr int WARP_ATOMS = 4;            // atoms of a warp in the position gradient
+constexpr int GRADIENT_ATOMS = 16; // of a block
+constexpr int SCAN = 1024;
+static_assert(GRADIENT_ATOMS == BLOCK / WARP * WARP_ATOMS);
 
-enum class Kind { PerAtom, PerTerm, Adjoint };
+enum class Weights { OfAtom, OfTerm, OfKind };
 
-// `values`: weights (N,) or (terms,), or g (H, 2) for the adjoint; `out`: F (H, 2), or (terms,) for the adjoint.
-template <Kind KIND, typename Real, typename Stored>
+// An atom in shared memory, read at one go. `weight` is zero where it does not belong to the atom alone.
+template <typename Real> struct alignas(4 * sizeof(Real)) Atom {
+    typename Turns<Real>::Coordinate x[3];
+    Real weight;
+};
+
+// The first term of the crystal's atom `atom` (its own number) and reflection `line`; negative if the crystal's terms are not
+// among those there are.
+static __device__ __forceinline__ long long term_of(const long long* ends, long long crystal, Rows own, Rows lines,
+                                                    long long atom, long long line, long long size) {
+    const long long begin = crystal > 0 ? ends[crystal - 1] : 0;
+    const long long stride = lines.end - lines.begin;
+    const bool there = begin >= 0 && begin + (own.end - own.begin) * stride <= size;
+    return there ? begin + atom * stride + line : -1;
+}
+
+// `values`: weights (N,), (terms,) or (H, kinds), or g (H, 2) for an adjoint. `out`: F (H, 2); (terms,) or (H, kinds).
+template <bool ADJOINT, Weights WEIGHTS, typename Real, typename Stored>
 static __device__ __forceinline__ void structure_factor(const Real* __restrict__ frac, const Stored* __restrict__ values,
                                                         const int* __restrict__ hkl,
                                                         const long long* __restrict__ atom_offsets,
                                                         const long long* __restrict__ hkl_offsets,
-                                                        const long long* __restrict__ term_first, long long crystals,
-                                                        long long atoms, long long reflections, long long terms,
+                                                        const long long* __restrict__ where, long long crystals,
+                                                        long long atoms, long long reflections, long long size,
                                                         Real* __restrict__ out) {
-    using Coordinate = typename Turns<Real>::Coordinate;
-    __shared__ Coordinate tile_x[BLOCK][3];
-    __shared__ Real tile_weight[BLOCK];
+    constexpr int AHEAD = sizeof(Real) == sizeof(float) ? 4 : 1;
+    __shared__ Atom<Real> tile_atoms[BLOCK];
+    __shared__ int tile_kinds[WEIGHTS == Weights::OfKind ? BLOCK : 1];
 
     const int thread = static_cast<int>(threadIdx.x);
     const long long first = static_cast<long long>(blockIdx.x) * BLOCK;
@@ -35,27 +61,40 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
     const long long row = first + thread;
 
     // The atoms that this block needs, and those of this thread's crystal (none past the last reflection).
-    const long long block_begin = rows_of(atom_offsets, owner(hkl_offsets, crystals, first), atoms).begin;
-    const long long block_end = rows_of(atom_offsets, owner(hkl_offsets, crystals, last), atoms).end;
+    const long long first_crystal = owner_of_block<BLOCK>(hkl_offsets, 0, crystals, first);
+    const long long last_crystal = owner_of_block<BLOCK>(hkl_offsets, first_crystal, crystals, last);
+    const long long block_begin = rows_of(atom_offsets, first_crystal, atoms).begin;
+    const long long block_end = rows_of(atom_offsets, last_crystal, atoms).end;
     Rows own = {0, 0};
     int h[3] = {0, 0, 0};
     Real gradient[2] = {0, 0};
-    long long term = 0; // of this reflection and the crystal's first atom
+    long long place = 0; // of the first weight, or of its adjoint
     long long stride = 0;
     if (row <= last) {
-        const long long crystal = owner(hkl_offsets, crystals, row);
+        const long long crystal = owner(hkl_offsets, first_crystal, last_crystal, row);
         own = rows_of(atom_offsets, crystal, atoms);
         for (int axis = 0; axis < 3; ++axis) {
             h[axis] = hkl[3 * row + axis];
         }
-        if constexpr (KIND != Kind::PerAtom) {
+        if constexpr (WEIGHTS == Weights::OfTerm) {
             const Rows lines = rows_of(hkl_offsets, crystal, reflections);
             stride = lines.end - lines.begin;
-            term = term_first[crystal] + row - lines.begin;
+            place = term_of(where, crystal, own, lines, 0, row - lines.begin, size);
+            if (place < 0 || row < lines.begin || row >= lines.end) {
+                own = {0, 0};
+            }
         }
-        if constexpr (KIND == Kind::Adjoint) {
+        if constexpr (WEIGHTS == Weights::OfKind) {
+            place = row * size;
+        }
+        if constexpr (ADJOINT) {
             gradient[0] = values[2 * row];
             gradient[1] = values[2 * row + 1];
+            if constexpr (WEIGHTS == Weights::OfKind) {
+                for (long long kind = 0; kind < size; ++kind) {
+                    out[place + kind] = 0;
+                }
+            }
         }
     }
 
@@ -64,43 +103,91 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
     for (long long tile = block_begin; tile < block_end; tile += BLOCK) {
         const long long atom = tile + thread;
         if (atom < block_end) {
+            Atom<Real> held = {};
             for (int axis = 0; axis < 3; ++axis) {
-                tile_x[thread][axis] = Turns<Real>::hold(frac[3 * atom + axis]);
+                held.x[axis] = Turns<Real>::hold(frac[3 * atom + axis]);
             }
-            if constexpr (KIND == Kind::PerAtom) {
-                tile_weight[thread] = widen(values[atom]) + fault(frac + 3 * atom);
+            held.weight = fault(frac + 3 * atom);
+            if constexpr (WEIGHTS == Weights::OfAtom) {
+                held.weight += widen(values[atom]);
             }
+            if constexpr (WEIGHTS == Weights::OfKind) {
+                const long long kind = where[atom];
+                tile_kinds[thread] = kind >= 0 && kind < size ? static_cast<int>(kind) : -1;
+            }
+            tile_atoms[thread] = held;
         }
         __syncthreads();
         const int from = static_cast<int>((own.begin > tile ? own.begin : tile) - tile);
         const int to = static_cast<int>((own.end < tile + BLOCK ? own.end : tile + BLOCK) - tile);
         Real tile_real = 0;
         Real tile_imaginary = 0;
-        for (int j = from; j < to; ++j) {
-            Real sine;
-            Real cosine;
-            Turns<Real>::phase(h, tile_x[j], &sine, &cosine);
-            const long long place = term + (tile + j - own.begin) * stride;
-            if constexpr (KIND == Kind::Adjoint) {
-                if (place >= 0 && place < terms) {
-                    out[place] = gradient[0] * cosine + gradient[1] * sine;
+        int run = -1; // the kind whose sum tile_real is, in an adjoint
+        const long long begin = place + (tile + from - own.begin) * stride;
+        const Stored* source = values + begin; // of the next weight, or where its adjoint goes
+        Real* target = out + begin;
+        // Weights are asked for while those before them are used: they are long on their way.
+        Real next[AHEAD];
+        const auto fetch = [&](int j) {
+#pragma unroll
+            for (int i = 0; i < AHEAD; ++i) {
+                next[i] = 0;
+                if (!ADJOINT && j + i < to) {
+                    if constexpr (WEIGHTS == Weights::OfAtom) {
+                        next[i] = tile_atoms[j + i].weight;
+                    } else if constexpr (WEIGHTS == Weights::OfTerm) {
+                        next[i] = widen(*source);
+                    } else if (tile_kinds[j + i] >= 0) {
+                        next[i] = widen(source[tile_kinds[j + i]]);
+                    }
                 }
-            } else {
-                Real weight = 0;
-                if constexpr (KIND == Kind::PerAtom) {
-                    weight = tile_weight[j];
-                } else if (place >= 0 && place < terms) {
-                    weight = widen(values[place]);
-                }
-                tile_real += weight * cosine;
-                tile_imaginary += weight * sine;
+                source += stride;
             }
+        };
+        fetch(from);
+        for (int j = from; j < to; j += AHEAD) {
+            Real weights[AHEAD];
+#pragma unroll
+            for (int i = 0; i < AHEAD; ++i) {
+                weights[i] = next[i];
+            }
+            fetch(j + AHEAD);
+#pragma unroll
+            for (int i = 0; i < AHEAD; ++i) {
+                // Past the end the last atom once more, with weight zero: no branch.
+                const Atom<Real> with = tile_atoms[j + i < to ? j + i : to - 1];
+                Real sine;
+                Real cosine;
+                Turns<Real>::phase(h, with.x, WEIGHTS == Weights::OfAtom ? Real(0) : with.weight, &sine, &cosine);
+                const Real term = gradient[0] * cosine + gradient[1] * sine;
+                if constexpr (!ADJOINT) {
+                    tile_real += weights[i] * cosine;
+                    tile_imaginary += weights[i] * sine;
+                } else if (j + i < to) {
+                    if constexpr (WEIGHTS == Weights::OfTerm) {
+                        *target = term;
+                    } else {
+                        if (tile_kinds[j + i] != run) {
+                            if (run >= 0) {
+                                target[run] += tile_real;
+                            }
+                            run = tile_kinds[j + i];
+                            tile_real = 0;
+                        }
+                        tile_real += term;
+                    }
+                }
+                target += stride;
+            }
+        }
+        if (ADJOINT && run >= 0) {
+            target[run] += tile_real;
         }
         real += tile_real;
         imaginary += tile_imaginary;
         __syncthreads(); // the next tile overwrites this one
     }
-    if constexpr (KIND != Kind::Adjoint) {
+    if constexpr (!ADJOINT) {
         if (row <= last) {
             out[2 * row] = real;
             out[2 * row + 1] = imaginary;
@@ -108,91 +195,170 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
     }
 }
 
-// One block for each atom.
-template <typename Real>
+// A warp takes WARP_ATOMS atoms, those of one crystal together; a lane every 32nd reflection of theirs.
+template <Weights WEIGHTS, typename Real>
 static __device__ __forceinline__ void position_gradient(const Real* __restrict__ frac, const Real* __restrict__ weights,
                                                          const Real* __restrict__ g, const int* __restrict__ hkl,
                                                          const long long* __restrict__ atom_offsets,
                                                          const long long* __restrict__ hkl_offsets,
-                                                         const long long* __restrict__ term_first, long long crystals,
-                                                         long long atoms, long long reflections, long long terms,
+                                                         const long long* __restrict__ where, long long crystals,
+                                                         long long atoms, long long reflections, long long size,
                                                          Real* __restrict__ out) {
-    __shared__ Real sums[3][BLOCK];
-    const int thread = static_cast<int>(threadIdx.x);
-    const long long atom = blockIdx.x;
-    const long long crystal = owner(atom_offsets, crystals, atom);
-    const Rows own = rows_of(atom_offsets, crystal, atoms);
-    const Rows lines = rows_of(hkl_offsets, crystal, reflections);
-    const long long term = term_first[crystal] + (atom - own.begin) * (lines.end - lines.begin) - lines.begin;
-    typename Turns<Real>::Coordinate x[3];
-    for (int axis = 0; axis < 3; ++axis) {
-        x[axis] = Turns<Real>::hold(frac[3 * atom + axis]);
-    }
-    Real sum[3] = {0, 0, 0};
-    for (long long row = lines.begin + thread; row < lines.end; row += BLOCK) {
-        int h[3];
-        for (int axis = 0; axis < 3; ++axis) {
-            h[axis] = hkl[3 * row + axis];
+    const int lane = static_cast<int>(threadIdx.x) % WARP;
+    const long long first = static_cast<long long>(blockIdx.x) * GRADIENT_ATOMS;
+    const long long last = (first + GRADIENT_ATOMS < atoms ? first + GRADIENT_ATOMS : atoms) - 1;
+    const long long first_crystal = owner_of_block<BLOCK>(atom_offsets, 0, crystals, first);
+    const long long last_crystal = owner_of_block<BLOCK>(atom_offsets, first_crystal, crystals, last);
+    long long atom = first + static_cast<int>(threadIdx.x) / WARP * WARP_ATOMS;
+    const long long warp_end = atom + WARP_ATOMS <= last ? atom + WARP_ATOMS : last + 1;
+    while (atom < warp_end) {
+        const long long crystal = owner(atom_offsets, first_crystal, last_crystal, atom);
+        const Rows own = rows_of(atom_offsets, crystal, atoms);
+        Rows lines = rows_of(hkl_offsets, crystal, reflections);
+        long long stop = own.end < warp_end ? own.end : warp_end;
+        if (atom < own.begin || atom >= own.end) { // the offsets are wrong
+            lines = {0, 0};
+            stop = atom + 1;
         }
-        Real sine;
-        Real cosine;
-        Turns<Real>::phase(h, x, &sine, &cosine);
-        const long long place = term + row;
-        const Real weight = place >= 0 && place < terms ? weights[place] : Real(0);
-        const Real slope = weight * (g[2 * row + 1] * cosine - g[2 * row] * sine);
-        for (int axis = 0; axis < 3; ++axis) {
-            sum[axis] += static_cast<Real>(h[axis]) * slope;
-        }
-    }
-    for (int axis = 0; axis < 3; ++axis) {
-        sums[axis][thread] = sum[axis];
-    }
-    for (int half = BLOCK / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (thread < half) {
-            for (int axis = 0; axis < 3; ++axis) {
-                sums[axis][thread] += sums[axis][thread + half];
+        const int count = static_cast<int>(stop - atom);
+        long long place = 0; // of the weight of the first atom and reflection
+        long long step = 0;  // to the next atom's
+        if constexpr (WEIGHTS == Weights::OfTerm) {
+            place = term_of(where, crystal, own, lines, atom - own.begin, 0, size);
+            step = lines.end - lines.begin;
+            if (place < 0) {
+                lines = {0, 0};
             }
         }
-    }
-    if (thread == 0) {
-        for (int axis = 0; axis < 3; ++axis) {
-            out[3 * atom + axis] = static_cast<Real>(6.283185307179586) * sums[axis][0];
+        Atom<Real> held[WARP_ATOMS] = {};
+        long long kinds[WARP_ATOMS] = {};
+        Real sums[WARP_ATOMS][3] = {};
+#pragma unroll
+        for (int i = 0; i < WARP_ATOMS; ++i) {
+            if (i < count) {
+                for (int axis = 0; axis < 3; ++axis) {
+                    held[i].x[axis] = Turns<Real>::hold(frac[3 * (atom + i) + axis]);
+                }
+                held[i].weight = fault(frac + 3 * (atom + i));
+                kinds[i] = WEIGHTS == Weights::OfKind ? where[atom + i] : 0;
+            }
         }
+        for (long long row = lines.begin + lane; row < lines.end; row += WARP) {
+            int h[3];
+            for (int axis = 0; axis < 3; ++axis) {
+                h[axis] = hkl[3 * row + axis];
+            }
+            const Real g_re = g[2 * row];
+            const Real g_im = g[2 * row + 1];
+#pragma unroll
+            for (int i = 0; i < WARP_ATOMS; ++i) {
+                if (i < count) {
+                    Real weight = 0;
+                    if constexpr (WEIGHTS == Weights::OfTerm) {
+                        weight = weights[place + i * step + row - lines.begin];
+                    } else if (kinds[i] >= 0 && kinds[i] < size) {
+                        weight = weights[row * size + kinds[i]];
+                    }
+                    Real sine;
+                    Real cosine;
+                    Turns<Real>::phase(h, held[i].x, held[i].weight, &sine, &cosine);
+                    const Real slope = weight * (g_im * cosine - g_re * sine);
+                    for (int axis = 0; axis < 3; ++axis) {
+                        sums[i][axis] += static_cast<Real>(h[axis]) * slope;
+                    }
+                }
+            }
+        }
+#pragma unroll
+        for (int i = 0; i < WARP_ATOMS; ++i) {
+            for (int axis = 0; axis < 3; ++axis) {
+                Real sum = sums[i][axis];
+                for (int other = WARP / 2; other > 0; other /= 2) {
+                    sum += __shfl_xor_sync(0xffffffffu, sum, other);
+                }
+                if (lane == 0 && i < count) {
+                    out[3 * (atom + i) + axis] = static_cast<Real>(6.283185307179586) * sum;
+                }
+            }
+        }
+        atom = stop;
     }
 }
 
-#define RECIPNET_ENTRY(NAME, KIND, REAL, STORED)                                                                       \
-    extern "C" __global__ void __launch_bounds__(BLOCK)                                                                \
+#define RECIPNET_ENTRY(NAME, ADJOINT, WEIGHTS, REAL, STORED)                                                           \
+    extern "C" __global__ void __launch_bounds__(BLOCK, sizeof(REAL) == sizeof(float) ? 8 : 4)                     \
         NAME(const REAL* frac, const STORED* values, const int* hkl, const long long* atom_offsets,                    \
-             const long long* hkl_offsets, const long long* term_first, long long crystals, long long atoms,           \
-             long long reflections, long long terms, REAL* out) {                                                      \
-        structure_factor<KIND, REAL, STORED>(frac, values, hkl, atom_offsets, hkl_offsets, term_first, crystals, atoms, \
-                                             reflections, terms, out);                                                 \
+             const long long* hkl_offsets, const long long* where, long long crystals, long long atoms,                \
+             long long reflections, long long size, REAL* out) {                                                       \
+        structure_factor<ADJOINT, Weights::WEIGHTS, REAL, STORED>(frac, values, hkl, atom_offsets, hkl_offsets, where, \
+                                                                  crystals, atoms, reflections, size, out);            \
     }
 
-RECIPNET_ENTRY(structure_factor_f32, Kind::PerAtom, float, float)
-RECIPNET_ENTRY(structure_factor_f64, Kind::PerAtom, double, double)
-RECIPNET_ENTRY(structure_factor_bf16, Kind::PerAtom, float, Bf16)
-RECIPNET_ENTRY(structure_factor_fp16, Kind::PerAtom, float, Fp16)
-RECIPNET_ENTRY(term_forward_f32, Kind::PerTerm, float, float)
-RECIPNET_ENTRY(term_forward_f64, Kind::PerTerm, double, double)
-RECIPNET_ENTRY(term_forward_bf16, Kind::PerTerm, float, Bf16)
-RECIPNET_ENTRY(term_forward_fp16, Kind::PerTerm, float, Fp16)
-RECIPNET_ENTRY(term_adjoint_f32, Kind::Adjoint, float, float)
-RECIPNET_ENTRY(term_adjoint_f64, Kind::Adjoint, double, double)
+RECIPNET_ENTRY(structure_factor_f32, false, OfAtom, float, float)
+RECIPNET_ENTRY(structure_factor_f64, false, OfAtom, double, double)
+RECIPNET_ENTRY(structure_factor_bf16, false, OfAtom, float, Bf16)
+RECIPNET_ENTRY(structure_factor_fp16, false, OfAtom, float, Fp16)
+RECIPNET_ENTRY(term_forward_f32, false, OfTerm, float, float)
+RECIPNET_ENTRY(term_forward_f64, false, OfTerm, double, double)
+RECIPNET_ENTRY(term_forward_bf16, false, OfTerm, float, Bf16)
+RECIPNET_ENTRY(term_forward_fp16, false, OfTerm, float, Fp16)
+RECIPNET_ENTRY(term_adjoint_f32, true, OfTerm, float, float)
+RECIPNET_ENTRY(term_adjoint_f64, true, OfTerm, double, double)
+RECIPNET_ENTRY(kind_forward_f32, false, OfKind, float, float)
+RECIPNET_ENTRY(kind_forward_f64, false, OfKind, double, double)
+RECIPNET_ENTRY(kind_adjoint_f32, true, OfKind, float, float)
+RECIPNET_ENTRY(kind_adjoint_f64, true, OfKind, double, double)
 
-#define RECIPNET_GRADIENT(NAME, REAL)                                                                                  \
-    extern "C" __global__ void __launch_bounds__(BLOCK)                                                                \
+#define RECIPNET_GRADIENT(NAME, WEIGHTS, REAL)                                                                         \
+    extern "C" __global__ void __launch_bounds__(BLOCK, 4)                                                                \
         NAME(const REAL* frac, const REAL* weights, const REAL* g, const int* hkl, const long long* atom_offsets,      \
-             const long long* hkl_offsets, const long long* term_first, long long crystals, long long atoms,           \
-             long long reflections, long long terms, REAL* out) {                                                      \
-        position_gradient<REAL>(frac, weights, g, hkl, atom_offsets, hkl_offsets, term_first, crystals, atoms,         \
-                                reflections, terms, out);                                                              \
+             const long long* hkl_offsets, const long long* where, long long crystals, long long atoms,                \
+             long long reflections, long long size, REAL* out) {                                                       \
+        position_gradient<Weights::WEIGHTS, REAL>(frac, weights, g, hkl, atom_offsets, hkl_offsets, where, crystals,   \
+                                                  atoms, reflections, size, out);                                      \
     }
 
-RECIPNET_GRADIENT(term_position_gradient_f32, float)
-RECIPNET_GRADIENT(term_position_gradient_f64, double)
+RECIPNET_GRADIENT(term_position_gradient_f32, OfTerm, float)
+RECIPNET_GRADIENT(term_position_gradient_f64, OfTerm, double)
+RECIPNET_GRADIENT(kind_position_gradient_f32, OfKind, float)
+RECIPNET_GRADIENT(kind_position_gradient_f64, OfKind, double)
 
 #undef RECIPNET_ENTRY
 #undef RECIPNET_GRADIENT
+
+// Number of terms up to the end of each crystal, (B,).
+#define RECIPNET_SCAN(NAME)                                                                                            \
+    extern "C" __global__ void __launch_bounds__(SCAN)                                                                 \
+        NAME(const long long* atom_offsets, const long long* hkl_offsets, long long crystals, long long atoms,         \
+             long long reflections, long long* ends)
+
+RECIPNET_SCAN(term_ends) {
+    __shared__ long long sums[SCAN];
+    const int thread = static_cast<int>(threadIdx.x);
+    const long long each = (crystals + SCAN - 1) / SCAN;
+    const long long begin = clamp(each * thread, crystals);
+    const long long end = clamp(begin + each, crystals);
+    const auto terms = [&](long long crystal) {
+        const Rows own = rows_of(atom_offsets, crystal, atoms);
+        const Rows lines = rows_of(hkl_offsets, crystal, reflections);
+        return (own.end - own.begin) * (lines.end - lines.begin);
+    };
+    long long sum = 0;
+    for (long long crystal = begin; crystal < end; ++crystal) {
+        sum += terms(crystal);
+    }
+    sums[thread] = sum;
+    for (int step = 1; step < SCAN; step *= 2) {
+        __syncthreads();
+        const long long before = thread >= step ? sums[thread - step] : 0;
+        __syncthreads();
+        sums[thread] += before;
+    }
+    long long total = sums[thread] - sum;
+    for (long long crystal = begin; crystal < end; ++crystal) {
+        total += terms(crystal);
+        ends[crystal] = total;
+    }
+}
+
+#undef RECIPNET_SCAN

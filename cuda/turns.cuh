@@ -16,15 +16,16 @@ template <> struct Turns<float> {
         return static_cast<unsigned int>(static_cast<unsigned long long>(llrintf(turn * 4294967296.0f)));
     }
 
-    static __device__ __forceinline__ void phase(const int* h, const Coordinate* x, float* sine, float* cosine) {
+    // `fault` is zero, or not a number and so is the phase.
+    static __device__ __forceinline__ void phase(const int* h, const Coordinate* x, float fault, float* sine, float* cosine) {
         of_count(static_cast<unsigned int>(h[0]) * x[0] + static_cast<unsigned int>(h[1]) * x[1]
                      + static_cast<unsigned int>(h[2]) * x[2],
-                 sine, cosine);
+                 fault, sine, cosine);
     }
 
     // Signed, the count is in [-1/2, 1/2) turns. For angles within +-pi the fast functions err by 4e-7 at most.
-    static __device__ __forceinline__ void of_count(unsigned int turns, float* sine, float* cosine) {
-        __sincosf(static_cast<float>(static_cast<int>(turns)) * 1.4629180792671596e-09f, sine, cosine);
+    static __device__ __forceinline__ void of_count(unsigned int turns, float fault, float* sine, float* cosine) {
+        __sincosf(fmaf(static_cast<float>(static_cast<int>(turns)), 1.4629180792671596e-09f, fault), sine, cosine);
     }
 };
 
@@ -34,21 +35,20 @@ template <> struct Turns<double> {
 
     static __device__ __forceinline__ Coordinate hold(double x) { return x - rint(x); }
 
-    static __device__ __forceinline__ void phase(const int* h, const Coordinate* x, double* sine, double* cosine) {
+    static __device__ __forceinline__ void phase(const int* h, const Coordinate* x, double, double* sine, double* cosine) {
         const double turns = fma(static_cast<double>(h[0]), x[0],
                                  fma(static_cast<double>(h[1]), x[1], static_cast<double>(h[2]) * x[2]));
         sincospi(2.0 * (turns - rint(turns)), sine, cosine);
     }
 };
 
-// Zero for an atom whose coordinates are finite, else not a number: added to phases, since counts of turns cannot say so.
+// Zero for an atom whose coordinates are finite, else not a number, which counts of turns cannot say.
 [[maybe_unused]] static __device__ __forceinline__ float fault(const float* x) { return 0.0f * x[0] + 0.0f * x[1] + 0.0f * x[2]; }
 [[maybe_unused]] static __device__ __forceinline__ double fault(const double*) { return 0; }
 
-// The crystal that owns row `row`: the last b with offsets[b] <= row. Empty crystals own no row and are passed over.
-static __device__ __forceinline__ long long owner(const long long* offsets, long long crystals, long long row) {
-    long long low = 0;
-    long long high = crystals - 1;
+// The crystal that owns row `row`: the last b of low .. high with offsets[b] <= row. Empty crystals own no row and are passed
+// over.
+static __device__ __forceinline__ long long owner(const long long* offsets, long long low, long long high, long long row) {
     while (low < high) {
         const long long middle = (low + high + 1) / 2;
         if (offsets[middle] <= row) {
@@ -58,6 +58,26 @@ static __device__ __forceinline__ long long owner(const long long* offsets, long
         }
     }
     return low;
+}
+
+// The same of low .. end - 1, by all threads of a block together: each looks at one place, so that few of the looks wait for
+// one another. The crystals that follow `low` are tried first if it is not the batch's first.
+template <int THREADS>
+[[maybe_unused]] static __device__ __forceinline__ long long owner_of_block(const long long* offsets, long long low,
+                                                                             long long end, long long row) {
+    long long step = low > 0 ? 1 : (end + THREADS) / (THREADS + 1);
+    while (true) {
+        const long long place = low + step * (static_cast<int>(threadIdx.x) + 1);
+        const int passed = __syncthreads_count(place < end && offsets[place] <= row);
+        low += passed * step;
+        if (step <= 1 && passed < THREADS) {
+            return low;
+        }
+        if (passed < THREADS && low + step < end) {
+            end = low + step;
+        }
+        step = (end - low + THREADS) / (THREADS + 1);
+    }
 }
 
 // Rows of crystal b, cut to what there is: offsets whose contents are wrong lead to wrong sums, never to a stray access.

@@ -10,6 +10,7 @@ import numpy as np
 # Crystals without atoms, without reflections, with one of each, and around the edges of tiles of 16, 64 and 128.
 ATOMS = [3, 0, 1, 200, 5, 17, 129, 1, 128]
 REFLECTIONS = [40, 5, 1, 300, 0, 7, 128, 127, 2]
+KINDS = 4
 LIMIT = {"f32": 1e-5, "bf16": 1e-5, "fp16": 1e-5, "f64": 1e-12}
 
 
@@ -28,9 +29,13 @@ class Case:
         return int((np.diff(self.atom_offsets) * np.diff(self.hkl_offsets)).sum())
 
     @property
-    def term_first(self) -> np.ndarray:
-        counts = np.diff(self.atom_offsets) * np.diff(self.hkl_offsets)
-        return np.cumsum(counts) - counts
+    def term_ends(self) -> np.ndarray:
+        return np.cumsum(np.diff(self.atom_offsets) * np.diff(self.hkl_offsets))
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """Runs of a kind, and kinds in turns."""
+        return np.arange(len(self.frac), dtype=np.int64) ** 2 // 3 % KINDS
 
     def parts(self):
         """Atoms, reflections, terms and phases (N_b, H_b) of each crystal."""
@@ -75,6 +80,18 @@ def expected(kernel: str, case: Case, values: list[np.ndarray]) -> tuple[np.ndar
         for _, r, t, phase in case.parts():
             out[t] = (phase.conj() * values[0][r]).real.ravel()
             scale[t] = np.broadcast_to(np.abs(values[0][r]), phase.shape).ravel()
+    elif kernel == "kind_forward":
+        out, scale = np.zeros(rows, complex), np.zeros(rows)
+        for a, r, _, phase in case.parts():
+            w = values[0][r][:, case.kinds[a]].T
+            out[r] = (w * phase).sum(0)
+            scale[r] = np.abs(w).sum(0)
+    elif kernel == "kind_adjoint":
+        out, scale = np.zeros((rows, KINDS)), np.zeros((rows, KINDS))
+        for a, r, _, phase in case.parts():
+            one = np.eye(KINDS)[case.kinds[a]]
+            out[r] = (phase.conj() * values[0][r]).real.T @ one
+            scale[r] = np.abs(values[0][r])[:, None] * one.sum(0)
     elif kernel == "channel_forward":
         out, scale = np.zeros((rows, columns), complex), np.zeros((rows, columns))
         for a, r, _, phase in case.parts():
@@ -90,6 +107,9 @@ def expected(kernel: str, case: Case, values: list[np.ndarray]) -> tuple[np.ndar
         for a, r, t, phase in case.parts():
             if kernel == "term_position_gradient":
                 dot = values[0][t].reshape(phase.shape) * values[1][r]
+                size = np.abs(dot)
+            elif kernel == "kind_position_gradient":
+                dot = values[0][r][:, case.kinds[a]].T * values[1][r]
                 size = np.abs(dot)
             else:
                 dot = values[0][a] @ values[1][r].T

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from gpu.sums import ATOMS, LIMIT, REFLECTIONS, Case, expected, make_case, stored
+from gpu.shim import start
+from gpu.sums import ATOMS, KINDS, LIMIT, REFLECTIONS, Case, expected, make_case, stored
 from recipnet.ops import cuda, launches
 
-ROOT = Path(__file__).parents[2]
-SHIM = Path(__file__).parent / "host_shim"
-BUILDS = {
-    "plain": [],
-    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
-    "thread": ["-fsanitize=thread"],
-}
 DTYPES = {suffix: dtype for dtype, suffix in launches.SUFFIXES.items()}
 # kernel and the shapes of what it reads
 WEIGHTED = {
@@ -29,30 +19,16 @@ WEIGHTED = {
     "term_forward": ["T"],
     "term_adjoint": ["H*"],
     "term_position_gradient": ["T", "H*"],
+    "kind_forward": ["HK"],
+    "kind_adjoint": ["H*"],
+    "kind_position_gradient": ["HK", "H*"],
 }
 CHANNELS = {"channel_forward": ["NC"], "channel_adjoint": ["HC*"], "channel_position_gradient": ["NC", "HC*"]}
 MATRIX = {"matrix_forward": ["NC"], "matrix_adjoint": ["HC*"]}
-FORWARD = ("structure_factor", "term_forward", "channel_forward", "matrix_forward")
+HALVES = ("structure_factor", "term_forward", "channel_forward", "matrix_forward")
 NAMES = [f"{kernel}_{suffix}" for kernel in {**WEIGHTED, **CHANNELS} for suffix in ("f32", "f64")]
 NAMES += [f"{kernel}_f32" for kernel in MATRIX]
-NAMES += [f"{kernel}_{suffix}" for kernel in FORWARD for suffix in ("bf16", "fp16")]
-
-
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory) -> dict[str, Path]:
-    compiler = shutil.which("g++")
-    if compiler is None:
-        pytest.skip("the host shim needs g++ >= 12, and there is no g++")
-    version = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(re.match(r"\d+", version)[0]) < 12:
-        pytest.skip(f"the host shim needs g++ >= 12 for C++20 barriers, this is {version}")
-    folder = tmp_path_factory.mktemp("shim")
-    flags = ["-std=c++20", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-pthread"]
-    flags += [f"-I{SHIM}", f"-I{ROOT / 'cuda'}"]
-    for build, extra in BUILDS.items():
-        command = [compiler, *flags, *extra, str(SHIM / "kernels.cpp"), "-o", str(folder / build)]
-        subprocess.run(command, check=True)
-    return {build: folder / build for build in BUILDS}
+NAMES += [f"{kernel}_{suffix}" for kernel in HALVES for suffix in ("bf16", "fp16")]
 
 
 def run(
@@ -61,14 +37,17 @@ def run(
     case: Case,
     folder: Path,
     channels: int | None = None,
-    offsets: list[np.ndarray] | None = None,
+    contents: list[np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the kernel gives (with other ``offsets`` than the right ones), what it should, the scale of the error."""
-    given = offsets or [case.atom_offsets, case.hkl_offsets]
+    """What the kernel gives, what it should, the scale of the error.
+
+    ``contents``: other offsets, and other kinds or ends of terms, than the right ones.
+    """
+    given = contents[:2] if contents else [case.atom_offsets, case.hkl_offsets]
     kernel, suffix = name.rsplit("_", 1)
     matrix = kernel in MATRIX
     channels = channels or (33 if matrix else 5)
-    sizes = {"N": (len(case.frac),), "H": (len(case.hkl),), "T": (case.terms,), "C": (channels,)}
+    sizes = {"N": (len(case.frac),), "H": (len(case.hkl),), "T": (case.terms,), "C": (channels,), "K": (KINDS,)}
     arrays, exact = [], []
     for shape in {**WEIGHTED, **CHANNELS, **MATRIX}[kernel]:
         full = sum((sizes[axis] for axis in shape.strip("*")), ())
@@ -88,29 +67,16 @@ def run(
     rows = len(values) if kernel != "term_adjoint" else len(case.hkl)
     if kernel in WEIGHTED:
         launch = launches.weighted(kernel, DTYPES[suffix], rows)
-        inputs = [case.frac, *arrays, case.hkl, *given, case.term_first, *counts, case.terms]
+        where, size = (case.kinds, KINDS) if kernel.startswith("kind") else (case.term_ends, case.terms)
+        where = np.resize(contents[2], where.shape) if contents else where
+        inputs = [case.frac, *arrays, case.hkl, *given, where, *counts, size]
     else:
         launch = launches.channels(operation, DTYPES[suffix], rows, channels, matrix)
         inputs = [*arrays, case.frac, case.hkl, *given, *counts, channels]
     assert launch.kernel == name
     if launch.empty:
         return np.zeros_like(values), values, scale
-    source, target = folder / "input.bin", folder / "output.bin"
-    with source.open("wb") as file:
-        for value in inputs:
-            if isinstance(value, np.ndarray):
-                file.write(np.int64(value.nbytes).tobytes() + np.ascontiguousarray(value).tobytes())
-            else:
-                file.write(np.array([-1, value], np.int64).tobytes())
-        file.write(np.int64(out_bytes).tobytes())
-    # LeakSanitizer stops other threads with ptrace, which containers often forbid; leaks are not looked for here.
-    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1"}
-    command = [program, name, *map(str, launch.blocks), str(launch.threads), source, target]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
-    if "unexpected memory mapping" in done.stderr:
-        pytest.skip("ThreadSanitizer does not start under this kernel's address layout")
-    assert done.returncode == 0, done.stderr
-    got = np.fromfile(target, real).astype(np.float64)
+    got = start(program, launch, inputs, out_bytes, folder).view(real).astype(np.float64)
     if np.iscomplexobj(values):
         got = got.view(np.complex128)
     return got.reshape(values.shape), values, scale
@@ -210,7 +176,7 @@ def test_a_value_that_is_no_number_is_not_lost(programs, tmp_path, name: str):
         assert not np.isnan(np.delete(got, 7, axis=1)).any()
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f32") and not name.startswith("term")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f32")])
 def test_a_coordinate_that_is_no_number_spoils_what_it_enters_and_no_more(programs, tmp_path, name: str):
     case = make_case([2, 3], [4, 5], real_of(name))
     for value in (np.nan, np.inf):
@@ -220,10 +186,34 @@ def test_a_coordinate_that_is_no_number_spoils_what_it_enters_and_no_more(progra
         wrong = np.zeros(got.shape, bool)
         if name.startswith("structure_factor") or "forward" in name:
             wrong[:4] = True
+        elif name.startswith("term_adjoint"):
+            wrong[4:8] = True
+        elif name.startswith("kind_adjoint"):
+            wrong[:4, case.kinds[1]] = True
         else:
             wrong[1] = True
         np.testing.assert_array_equal(np.isnan(got.real), wrong)
         np.testing.assert_array_equal(np.isnan(got.imag), wrong & np.iscomplexobj(got))
+
+
+@pytest.mark.parametrize("name", ["structure_factor_f32", "term_forward_f32", "term_position_gradient_f32"])
+def test_many_small_crystals(programs, tmp_path, name: str):
+    """More than the threads of a block look through at once, with stretches of empty ones."""
+    counts = np.random.default_rng(1).integers(0, 3, (2, 3000))
+    counts[:, 500:900] = 0
+    counts[0, 1200:1500] = 0
+    counts[1, 1800:2100] = 0
+    check(programs["plain"], name, make_case(*counts.tolist(), np.float32), tmp_path)
+
+
+@pytest.mark.parametrize("build", ["address", "thread"])
+def test_ends_of_terms(programs, tmp_path, build: str):
+    for crystals in (1, 1023, 1024, 1025) if build == "address" else (1030,):
+        case = make_case(*np.random.default_rng(2).integers(0, 4, (2, crystals)).tolist(), np.float32)
+        inputs = [case.atom_offsets, case.hkl_offsets, crystals, len(case.frac), len(case.hkl)]
+        ends = start(programs[build], launches.term_ends(crystals), inputs, 8 * crystals, tmp_path)
+        np.testing.assert_array_equal(ends.view(np.int64), case.term_ends)
+    assert launches.term_ends(0).empty
 
 
 def test_large_coordinates_and_indices(programs, tmp_path):
@@ -249,8 +239,14 @@ def test_halves_that_are_not_ordinary(programs, tmp_path):
 def test_wrong_offsets_never_read_or_write_out_of_bounds(programs, tmp_path, name: str):
     """On CUDA contents are not looked at: the values are undefined, the accesses are not."""
     case = make_case([10, 3, 8], [70, 5, 9], np.float32)
-    for atoms, rows in (([5, 60, -3, 99], [0, 70, 75, 84]), ([0, 10, 13, 21], [7, -90, 200, 10])):
-        run(programs["address"], name, case, tmp_path, offsets=[np.array(given, np.int64) for given in (atoms, rows)])
+    right = [0, 10, 13, 21], [0, 70, 75, 84], [-7, 10**12, 3]
+    for atoms, rows, where in (
+        ([5, 60, -3, 99], right[1], case.term_ends),
+        (right[0], [7, -90, 200, 10], case.term_ends),
+        ([0, 10, 10, 10], [0, 9, 3, 84], case.term_ends),
+        right,
+    ):
+        run(programs["address"], name, case, tmp_path, contents=[np.array(v, np.int64) for v in (atoms, rows, where)])
 
 
 def test_plans_cover_every_row():
@@ -271,7 +267,7 @@ def test_plans_cover_every_row():
         launch = launches.weighted("term_forward", torch.bfloat16, rows)
         assert launch.kernel == "term_forward_bf16"
         assert launch.blocks[0] * launch.threads >= rows > (launch.blocks[0] - 1) * launch.threads
-        assert launches.weighted("term_position_gradient", torch.float64, rows).blocks == (rows, 1)
+        assert launches.weighted("term_position_gradient", torch.float64, rows).blocks == (-(-rows // 16), 1)
 
 
 def test_what_has_no_matrix_kernel_is_planned_without():

@@ -24,16 +24,19 @@ def test_plain_torch_equals_the_core(dtype):
     w = torch.randn(3 * 10 + 33, generator=generator).to(dtype)
     g = t[:, 0].contiguous()
     tolerance = {"rtol": 1e-4, "atol": 2e-3} if dtype == torch.float32 else {"rtol": 1e-10, "atol": 1e-10}
+    values, kinds = torch.randn(47, 2, generator=generator).to(dtype), torch.arange(9) % 2
     for name, inputs in {
         "channel_forward": (q,),
         "channel_adjoint": (t,),
         "channel_position_gradient": (q, t),
         "term_forward": (w,),
-        "term_adjoint": (g,),
+        "term_adjoint": (g, len(w)),
         "term_position_gradient": (w, g),
+        "kind_forward": (values, kinds),
+        "kind_adjoint": (g, kinds, 2),
+        "kind_position_gradient": (values, kinds, g),
     }.items():
-        sizes = (len(w),) if name == "term_adjoint" else ()
-        got, expected = getattr(plain, name)(*inputs, batch), getattr(cpu, name)(*inputs, *sizes, batch)
+        got, expected = getattr(plain, name)(*inputs, batch), getattr(cpu, name)(*inputs, batch)
         assert got.dtype == expected.dtype
         torch.testing.assert_close(got, expected, **tolerance)
     atom, reflection = plain.term_rows(len(w), batch)

@@ -94,19 +94,26 @@ def _contiguous(batch: Batch) -> Batch:
     return tuple(values.contiguous() for values in batch)
 
 
-def _term_first(batch: Batch) -> Tensor:
-    """Where the terms of each crystal begin."""
-    counts = batch[2].diff() * batch[3].diff()
-    return counts.cumsum(0) - counts
+def _term_ends(batch: Batch) -> Tensor:
+    """Number of terms up to the end of each crystal."""
+    frac, hkl, atom_offsets, hkl_offsets = batch
+    crystals = atom_offsets.shape[0] - 1
+    ends = torch.empty_like(atom_offsets[1:])
+    _run(launches.term_ends(crystals), atom_offsets, hkl_offsets, crystals, frac.shape[0], hkl.shape[0], ends)
+    return ends
 
 
-def _weighted(kernel: str, inputs: list[Tensor], out: Tensor, rows: int, terms: int, batch: Batch) -> Tensor:
-    frac, hkl, atom_offsets, hkl_offsets = _contiguous(batch)
+def _weighted(
+    kernel: str, inputs: list[Tensor], out: Tensor, rows: int, where: Tensor | None, size: int, batch: Batch
+) -> Tensor:
+    """``where``: the kinds of the atoms, or None for weights by term; ``size``: the number of kinds, or terms."""
+    batch = _contiguous(batch)
+    frac, hkl, atom_offsets, hkl_offsets = batch
     inputs = [_real(values) for values in inputs]
     launch = launches.weighted(kernel, inputs[0].dtype, rows)
-    first = atom_offsets if kernel == "structure_factor" else _term_first(batch)
-    sizes = (atom_offsets.shape[0] - 1, frac.shape[0], hkl.shape[0], terms)
-    _run(launch, frac, *inputs, hkl, atom_offsets, hkl_offsets, first, *sizes, out)
+    where = _term_ends(batch) if where is None else where.contiguous()
+    sizes = (atom_offsets.shape[0] - 1, frac.shape[0], hkl.shape[0], size)
+    _run(launch, frac, *inputs, hkl, atom_offsets, hkl_offsets, where, *sizes, out)
     return out
 
 
@@ -124,7 +131,7 @@ def channel_forward(q: Tensor, batch: Batch) -> Tensor:
     rows, count = hkl.shape[0], q.shape[1]
     out = frac.new_empty((rows, count, 2))
     if count == 1:
-        _weighted("structure_factor", [q], out, rows, 0, batch)
+        _weighted("structure_factor", [q], out, rows, batch[2], 0, batch)
     else:
         _channels("channel_forward", [q], out, rows, count, batch)
     return torch.view_as_complex(out)
@@ -143,17 +150,31 @@ def channel_position_gradient(q: Tensor, t: Tensor, batch: Batch) -> Tensor:
 def term_forward(weights: Tensor, batch: Batch) -> Tensor:
     rows = batch[1].shape[0]
     out = batch[0].new_empty((rows, 2))
-    return torch.view_as_complex(_weighted("term_forward", [weights], out, rows, weights.shape[0], batch))
+    return torch.view_as_complex(_weighted("term_forward", [weights], out, rows, None, weights.shape[0], batch))
 
 
 def term_adjoint(g: Tensor, terms: int, batch: Batch) -> Tensor:
-    # a place that wrong offsets leave out is zero, not what memory held
-    out = batch[0].new_zeros(terms)
-    return _weighted("term_adjoint", [g], out, batch[1].shape[0], terms, batch)
+    return _weighted("term_adjoint", [g], batch[0].new_empty(terms), batch[1].shape[0], None, terms, batch)
 
 
 def term_position_gradient(weights: Tensor, g: Tensor, batch: Batch) -> Tensor:
     rows = batch[0].shape[0]
-    return _weighted(
-        "term_position_gradient", [weights, g], batch[0].new_empty((rows, 3)), rows, weights.shape[0], batch
-    )
+    out = batch[0].new_empty((rows, 3))
+    return _weighted("term_position_gradient", [weights, g], out, rows, None, weights.shape[0], batch)
+
+
+def kind_forward(values: Tensor, kinds: Tensor, batch: Batch) -> Tensor:
+    rows = batch[1].shape[0]
+    out = batch[0].new_empty((rows, 2))
+    return torch.view_as_complex(_weighted("kind_forward", [values], out, rows, kinds, values.shape[1], batch))
+
+
+def kind_adjoint(g: Tensor, kinds: Tensor, count: int, batch: Batch) -> Tensor:
+    rows = batch[1].shape[0]
+    return _weighted("kind_adjoint", [g], batch[0].new_empty((rows, count)), rows, kinds, count, batch)
+
+
+def kind_position_gradient(values: Tensor, kinds: Tensor, g: Tensor, batch: Batch) -> Tensor:
+    rows = batch[0].shape[0]
+    out = batch[0].new_empty((rows, 3))
+    return _weighted("kind_position_gradient", [values, g], out, rows, kinds, values.shape[1], batch)

@@ -51,10 +51,15 @@ class Launch:
 
 
 def weighted(kernel: str, dtype: torch.dtype, rows: int) -> Launch:
-    """A kernel of ``structure_factor.cu`` with a thread for each of ``rows`` reflections, or a block for each atom."""
+    """A kernel of ``structure_factor.cu``: a thread for each of ``rows`` reflections, part of a warp for each atom."""
     block = constant("structure_factor.cu", "BLOCK")
-    blocks = rows if kernel.endswith("position_gradient") else -(-rows // block)
-    return Launch("structure_factor.cu", f"{kernel}_{SUFFIXES[dtype]}", (blocks, 1), block)
+    each = constant("structure_factor.cu", "GRADIENT_ATOMS") if kernel.endswith("position_gradient") else block
+    return Launch("structure_factor.cu", f"{kernel}_{SUFFIXES[dtype]}", (-(-rows // each), 1), block)
+
+
+def term_ends(crystals: int) -> Launch:
+    """The kernel that counts terms up to the end of each crystal: one block, whatever their number."""
+    return Launch("structure_factor.cu", "term_ends", (min(crystals, 1), 1), constant("structure_factor.cu", "SCAN"))
 
 
 def channels(kernel: str, dtype: torch.dtype, rows: int, count: int, matrix: bool) -> Launch:

@@ -150,7 +150,7 @@ def _(weights: Tensor, *batch: Tensor) -> Tensor:
 
 @term_adjoint.on_cuda
 def _(g: Tensor, terms: int, *batch: Tensor) -> Tensor:
-    return cuda.term_adjoint(g, terms, batch) if cuda.available() else plain.term_adjoint(g, batch)
+    return _cuda("term_adjoint")(g, terms, batch)
 
 
 @term_position_gradient.on_cuda
@@ -158,30 +158,19 @@ def _(weights: Tensor, g: Tensor, *batch: Tensor) -> Tensor:
     return _cuda("term_position_gradient")(weights, g, batch)
 
 
-def _places(kinds: Tensor, count: int, batch: tuple[Tensor, ...]) -> Tensor:
-    """Place in (H, count) of each term; the number of terms has to be fetched from the device."""
-    terms = int((batch[2].diff() * batch[3].diff()).sum())
-    atom, reflection = plain.term_rows(terms, batch)
-    return reflection * count + kinds[atom]
-
-
 @kind_forward.on_cuda
 def _(values: Tensor, kinds: Tensor, *batch: Tensor) -> Tensor:
-    return _cuda("term_forward")(values.flatten()[_places(kinds, values.shape[1], batch)], batch)
+    return _cuda("kind_forward")(values, kinds, batch)
 
 
 @kind_adjoint.on_cuda
 def _(g: Tensor, kinds: Tensor, count: int, *batch: Tensor) -> Tensor:
-    places = _places(kinds, count, batch)
-    by_term = cuda.term_adjoint(g, len(places), batch) if cuda.available() else plain.term_adjoint(g, batch)
-    # index_put sorts, so that the sum does not depend on the order of threads
-    out = by_term.new_zeros(g.shape[0] * count).index_put((places,), by_term, accumulate=True)
-    return out.view(g.shape[0], count)
+    return _cuda("kind_adjoint")(g, kinds, count, batch)
 
 
 @kind_position_gradient.on_cuda
 def _(values: Tensor, kinds: Tensor, g: Tensor, *batch: Tensor) -> Tensor:
-    return _cuda("term_position_gradient")(values.flatten()[_places(kinds, values.shape[1], batch)], g, batch)
+    return _cuda("kind_position_gradient")(values, kinds, g, batch)
 
 
 # shapes

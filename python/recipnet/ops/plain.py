@@ -66,7 +66,7 @@ def term_forward(weights: Tensor, batch: Batch) -> Tensor:
     return torch.cat([weights.new_zeros(0, dtype=batch[0].dtype.to_complex()), *parts])
 
 
-def term_adjoint(g: Tensor, batch: Batch) -> Tensor:
+def term_adjoint(g: Tensor, terms: int, batch: Batch) -> Tensor:
     parts = [(phase.conj() * g[rows, None]).real.T.reshape(-1) for _, rows, phase in _phases(batch)]
     return torch.cat([batch[0].new_zeros(0), *parts])
 
@@ -79,3 +79,25 @@ def term_position_gradient(weights: Tensor, g: Tensor, batch: Batch) -> Tensor:
         parts.append(slope @ batch[1][rows].to(slope.dtype))
         first += phase.numel()
     return torch.cat([batch[0].new_zeros((0, 3)), *parts])
+
+
+def _places(kinds: Tensor, count: int, batch: Batch) -> Tensor:
+    """Place in (H, count) of each term."""
+    atom, reflection = term_rows(int((batch[2].diff() * batch[3].diff()).sum()), batch)
+    return reflection * count + kinds[atom]
+
+
+def kind_forward(values: Tensor, kinds: Tensor, batch: Batch) -> Tensor:
+    return term_forward(values.flatten()[_places(kinds, values.shape[1], batch)], batch)
+
+
+def kind_adjoint(g: Tensor, kinds: Tensor, count: int, batch: Batch) -> Tensor:
+    places = _places(kinds, count, batch)
+    by_term = term_adjoint(g, len(places), batch)
+    # index_put sorts, so that the sum does not depend on the order of threads
+    out = by_term.new_zeros(g.shape[0] * count).index_put((places,), by_term, accumulate=True)
+    return out.view(g.shape[0], count)
+
+
+def kind_position_gradient(values: Tensor, kinds: Tensor, g: Tensor, batch: Batch) -> Tensor:
+    return term_position_gradient(values.flatten()[_places(kinds, values.shape[1], batch)], g, batch)

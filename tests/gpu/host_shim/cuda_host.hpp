@@ -3,10 +3,12 @@
 //
 // Blocks run one after another. __shared__ is a static, which is one object for all threads of the running block; it keeps
 // what the last block left, where the device would hold anything. Known: grids of two dimensions, blocks of one (whole warps
-// where lanes meet), __syncthreads, sincospi, __sincosf, numbers read as bits; matrix_host.hpp: the matrix units.
+// where lanes meet), __syncthreads and its count, __shfl_xor_sync, sincospi, __sincosf, fmaf, numbers read as bits;
+// matrix_host.hpp: the matrix units.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <barrier>
 #include <bit>
 #include <cmath>
@@ -29,14 +31,24 @@ struct Dimension {
 
 constexpr unsigned int WARP_SIZE = 32;
 
-// Where the threads of a warp meet, and what each of them shows the others there.
-struct Warp {
-    std::barrier<> barrier{WARP_SIZE};
-    std::array<std::array<const void*, WARP_SIZE>, 2> given{}; // for this meeting and the next
+// Where the threads of a block meet. Votes are counted for this meeting, the next, and the last, which some still read.
+struct Block {
+    explicit Block(std::ptrdiff_t threads) : barrier(threads) {}
+    std::barrier<> barrier;
+    std::array<std::atomic<int>, 3> votes{};
 };
 
-inline thread_local std::barrier<>* block_barrier = nullptr;
+// Where the threads of a warp meet, and what each of them shows the others there: for this meeting and the next.
+struct Warp {
+    std::barrier<> barrier{WARP_SIZE};
+    std::array<std::array<const void*, WARP_SIZE>, 2> given{};
+    std::array<std::array<double, WARP_SIZE>, 2> numbers{};
+};
+
+inline thread_local Block* this_block = nullptr;
 inline thread_local Warp* this_warp = nullptr;
+inline thread_local unsigned int vote = 0;
+inline thread_local unsigned int exchange = 0;
 
 } // namespace cuda_host
 
@@ -45,7 +57,30 @@ inline thread_local cuda_host::Dimension blockIdx;
 inline thread_local cuda_host::Dimension blockDim;
 inline thread_local cuda_host::Dimension gridDim;
 
-inline void __syncthreads() { cuda_host::block_barrier->arrive_and_wait(); }
+inline void __syncthreads() { cuda_host::this_block->barrier.arrive_and_wait(); }
+
+inline int __syncthreads_count(int predicate) {
+    using namespace cuda_host;
+    auto& votes = this_block->votes;
+    votes[vote % 3] += predicate != 0;
+    this_block->barrier.arrive_and_wait();
+    const int count = votes[vote % 3];
+    if (threadIdx.x == 0) {
+        votes[(vote + 2) % 3] = 0; // everybody read these before this meeting, and nobody adds to them before the next
+    }
+    ++vote;
+    return count;
+}
+
+// All lanes take part; a double holds what they show each other.
+template <typename Real> Real __shfl_xor_sync(unsigned int, Real value, int mask) {
+    using namespace cuda_host;
+    const unsigned int lane = threadIdx.x % WARP_SIZE;
+    auto& numbers = this_warp->numbers[exchange++ % 2];
+    numbers[lane] = value;
+    this_warp->barrier.arrive_and_wait();
+    return static_cast<Real>(numbers[lane ^ static_cast<unsigned int>(mask)]);
+}
 
 inline void sincospi(double x, double* sine, double* cosine) {
     const double angle = 3.14159265358979323846 * x;
@@ -67,7 +102,7 @@ namespace cuda_host {
 template <typename Kernel, typename... Arguments>
 void launch(Dimension blocks, unsigned int threads, Kernel kernel, Arguments... arguments) {
     for (unsigned int block = 0; block < blocks.x * blocks.y; ++block) {
-        std::barrier<> barrier(static_cast<std::ptrdiff_t>(threads));
+        Block meeting(static_cast<std::ptrdiff_t>(threads));
         std::deque<Warp> warps((threads + WARP_SIZE - 1) / WARP_SIZE);
         std::vector<std::jthread> running;
         running.reserve(threads);
@@ -78,10 +113,10 @@ void launch(Dimension blocks, unsigned int threads, Kernel kernel, Arguments... 
                 blockIdx.y = block / blocks.x;
                 blockDim.x = threads;
                 gridDim = blocks;
-                block_barrier = &barrier;
+                this_block = &meeting;
                 this_warp = &warps[thread / WARP_SIZE];
                 kernel(arguments...);
-                barrier.arrive_and_drop(); // a thread that has left no longer holds the others up, as on the device
+                meeting.barrier.arrive_and_drop(); // a thread that has left no longer holds the others up, as on the device
             });
         }
     }
