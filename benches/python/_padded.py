@@ -14,19 +14,17 @@ def pad(values: Tensor, offsets: Tensor) -> Tensor:
 
 
 class Padded:
-    """A batch in dense blocks; padding atoms and reflections have no phase."""
+    """A batch in dense blocks. Padding has values of zero, so its phases do no harm; its sums are not looked at."""
 
     def __init__(self, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> None:
         self.frac = pad(frac, atom_offsets)
         self.hkl = pad(hkl.to(frac.dtype), hkl_offsets)
-        ones = [torch.ones(len(v), dtype=frac.dtype, device=frac.device) for v in (frac, hkl)]
-        self.mask = pad(ones[1], hkl_offsets)[:, :, None] * pad(ones[0], atom_offsets)[:, None, :]
 
     def phases(self) -> tuple[Tensor, Tensor]:
         """cos and sin (B, H_max, N_max)."""
         turns = torch.bmm(self.hkl, self.frac.transpose(1, 2))
         angle = (turns - turns.round()) * (2.0 * math.pi)
-        return torch.cos(angle) * self.mask, torch.sin(angle) * self.mask
+        return torch.cos(angle), torch.sin(angle)
 
     def channels(self, q: Tensor) -> tuple[Tensor, Tensor]:
         """``q`` (B, N_max, C) to real and imaginary part (B, H_max, C)."""

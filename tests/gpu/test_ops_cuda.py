@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models import fourier_twin as twin
+from models.operator_checks import ATOMS, LIMIT, REFLECTIONS, SHAPES, batch_of, check_batch, scale_of
 from recipnet.errors import ArgumentError
 from recipnet.ops import operators, recip_adjoint, recip_convolve, recip_forward, structure_factor
 
@@ -14,8 +15,6 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, torch sees none"),
 ]
-LIMIT = {torch.float32: 1e-5, torch.float64: 1e-12}
-ATOMS, REFLECTIONS = [3, 0, 1, 200, 5, 17, 129, 1, 128], [40, 5, 1, 300, 0, 7, 128, 127, 2]
 
 
 @pytest.fixture(autouse=True)
@@ -23,52 +22,14 @@ def _needs_cupy():
     pytest.importorskip("cupy", reason='needs CuPy: pip install "recipnet[cuda12]" or "recipnet[cuda13]"')
 
 
-def batch_of(atoms, reflections, dtype=torch.float32, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    offsets = (torch.tensor([0, *counts], dtype=torch.int64).cumsum(0) for counts in (atoms, reflections))
-    frac = (torch.rand(sum(atoms), 3, dtype=torch.float64, generator=generator) * 4 - 2).to(dtype)
-    hkl = torch.randint(-36, 37, (sum(reflections), 3), generator=generator, dtype=torch.int32)
-    return frac, hkl, *offsets
-
-
 def on_device(*values):
     return tuple(value.cuda() for value in values)
 
 
-def scale_of(values, batch):
-    """Sum of absolute values over the atoms of each crystal, at its reflections."""
-    sums = [values[a:b].double().abs().sum(0, keepdim=True) for a, b in zip(batch[2], batch[2][1:], strict=False)]
-    return torch.repeat_interleave(torch.cat(sums), batch[3].diff(), dim=0)
-
-
-def check_batch(atoms, reflections, dtype, seed=0, channels=5):
-    """Every operator on one batch against the float64 twin."""
-    batch = batch_of(atoms, reflections, dtype, seed)
-    moved = on_device(*batch)
-    generator = torch.Generator().manual_seed(seed + 1)
-    q = torch.randn(len(batch[0]), channels, generator=generator).to(dtype)
-    t = torch.randn(len(batch[1]), channels, dtype=torch.complex64, generator=generator).to(dtype.to_complex())
-    w = torch.randn(int((batch[2].diff() * batch[3].diff()).sum()), generator=generator).to(dtype)
-    got = recip_forward(q.cuda(), *moved, check=True).cpu()
-    assert ((got - twin.forward(q, *batch)).abs() <= LIMIT[dtype] * scale_of(q, batch)).all()
-    got = recip_forward(q[:, :1].contiguous().cuda(), *moved).cpu()
-    assert ((got - twin.forward(q[:, :1], *batch)).abs() <= LIMIT[dtype] * scale_of(q[:, :1], batch)).all()
-    got = recip_adjoint(t.cuda(), *moved).cpu()
-    size = twin.adjoint(t.abs().to(t.dtype), torch.zeros_like(batch[0]), *batch[1:])
-    assert ((got - twin.adjoint(t, *batch)).abs() <= LIMIT[dtype] * size).all()
-    got = structure_factor(moved[0], w.cuda(), *moved[1:], per_term=True).cpu()
-    size = twin.term_forward(w.abs(), torch.zeros_like(batch[0]), *batch[1:]).real
-    assert ((got - twin.term_forward(w, *batch)).abs() <= LIMIT[dtype] * size).all()
-
-
 @pytest.mark.parametrize("dtype", LIMIT)
-@pytest.mark.parametrize(
-    ("atoms", "reflections"),
-    [(ATOMS, REFLECTIONS), ([], []), ([0], [3]), ([3], [0]), ([1], [1]), ([10_000], [300]), ([7], [40_000])],
-    ids=["ragged", "nothing", "no atoms", "no reflections", "one", "10,000 atoms", "40,000 reflections"],
-)
+@pytest.mark.parametrize(("atoms", "reflections"), SHAPES.values(), ids=SHAPES)
 def test_equal_to_the_twin(dtype, atoms, reflections):
-    check_batch(atoms, reflections, dtype)
+    check_batch("cuda", atoms, reflections, dtype)
 
 
 @pytest.mark.parametrize("matrix", ["1", "0"])
@@ -76,8 +37,8 @@ def test_equal_to_the_twin(dtype, atoms, reflections):
 def test_many_channels_equal_to_the_twin(monkeypatch, channels, matrix):
     """On the matrix units and without them."""
     monkeypatch.setenv("RECIPNET_CUDA_MATRIX", matrix)
-    check_batch(ATOMS, REFLECTIONS, torch.float32, channels=channels)
-    check_batch([300, 1], [1, 900], torch.float32, seed=1, channels=channels)
+    check_batch("cuda", ATOMS, REFLECTIONS, torch.float32, channels=channels)
+    check_batch("cuda", [300, 1], [1, 900], torch.float32, seed=1, channels=channels)
 
 
 def test_long_sums_of_many_channels_do_not_drift():
@@ -93,7 +54,7 @@ def test_a_thousand_random_batches():
     for seed in range(1000):
         crystals = int(rng.integers(0, 12))
         atoms, reflections = rng.integers(0, 40, crystals).tolist(), rng.integers(0, 90, crystals).tolist()
-        check_batch(atoms, reflections, torch.float32, seed, channels=int(rng.integers(2, 70)))
+        check_batch("cuda", atoms, reflections, torch.float32, seed, channels=int(rng.integers(2, 70)))
 
 
 @pytest.mark.parametrize("channels", [6, 32, 100, 256])
@@ -103,6 +64,8 @@ def test_halves_are_summed_in_float32(half, channels):
     moved = on_device(*batch)
     q = torch.randn(len(batch[0]), channels).to(half)
     got = recip_forward(q.cuda(), *moved)
+    with torch.autocast("cuda", dtype=half):
+        assert torch.equal(recip_forward(q.cuda(), *moved), got)
     assert got.dtype == torch.complex64
     assert ((got.cpu() - twin.forward(q, *batch)).abs() <= 1e-5 * scale_of(q, batch)).all()
     w = torch.randn(int((batch[2].diff() * batch[3].diff()).sum())).to(half)
@@ -180,18 +143,24 @@ def test_graph_capture(channels):
     moved = on_device(*batch_of(ATOMS, REFLECTIONS))
     q = torch.randn(len(moved[0]), channels, device="cuda")
     terms = torch.randn(int((moved[2].diff() * moved[3].diff()).sum()), device="cuda")
-    recip_forward(q, *moved)
-    operators.term_forward(terms, *moved)  # compiled before the capture
+    table = torch.rand(3, 9, device="cuda")
+    known = {"species": torch.arange(len(q), device="cuda") % 3, "stol_max": 1.0}
+    known["inverse_d"] = torch.rand(len(moved[1]), device="cuda")
+
+    def run():
+        by_table = structure_factor(moved[0], None, *moved[1:], table=table, **known)
+        return recip_forward(q, *moved), operators.term_forward(terms, *moved), by_table
+
+    run()  # compiled before the capture
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        sums = recip_forward(q, *moved)
-        factors = operators.term_forward(terms, *moved)
-    q.normal_()
-    terms.normal_()
+        captured = run()
+    for values in (q, terms, table):
+        values.normal_()
     graph.replay()
-    assert torch.equal(sums, recip_forward(q, *moved))
-    assert torch.equal(factors, operators.term_forward(terms, *moved))
+    for found, expected in zip(captured, run(), strict=True):
+        assert torch.equal(found, expected)
 
 
 def test_contents_are_looked_at_when_asked_and_never_read_out_of_bounds():

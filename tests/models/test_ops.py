@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from models import fourier_twin as twin
+from models.operator_checks import LIMIT, SHAPES, check_batch
 from recipnet.errors import ArgumentError
 from recipnet.ops import operators, recip_adjoint, recip_convolve, recip_forward, structure_factor
 from recipnet.ops.table import interpolate
 
 ATOMS, REFLECTIONS = [3, 0, 5, 1, 2, 70], [10, 4, 0, 33, 1, 40]
-LIMIT = {torch.float32: 1e-5, torch.float64: 1e-12}
 
 
 def example(dtype: torch.dtype = torch.float64, atoms=ATOMS, reflections=REFLECTIONS, h_max: int = 36):
@@ -207,6 +207,12 @@ def test_opcheck():
         torch.library.opcheck(operator.overload, (*inputs, *batch))
     detached = (by_kind.detach(), kinds, g.detach(), values["x"].detach(), *rest)
     torch.library.opcheck(operators.kind_position_gradient.overload, detached)
+
+
+@pytest.mark.parametrize("dtype", LIMIT)
+@pytest.mark.parametrize(("atoms", "reflections"), SHAPES.values(), ids=SHAPES)
+def test_shapes_that_devices_are_checked_with(dtype, atoms, reflections):
+    check_batch("cpu", atoms, reflections, dtype)
 
 
 def test_a_second_derivative_that_is_not_made_is_refused():

@@ -36,6 +36,9 @@ def check_batch(frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Te
             raise refuse(name, offsets, "(B + 1,) int64")
     if atom_offsets.shape != hkl_offsets.shape:
         raise refuse("hkl_offsets", hkl_offsets, f"as many entries as atom_offsets, {tuple(atom_offsets.shape)}")
+    for name, rows in (("atom_offsets", frac), ("hkl_offsets", hkl)):
+        if named[name].shape[0] == 1 and rows.shape[0] > 0:
+            raise refuse(name, named[name], f"entries for the crystals that {rows.shape[0]} rows belong to")
     if frac.device.type not in ("cpu", "cuda"):
         raise refuse("frac", frac, "a tensor on the CPU or on a CUDA device")
     for name, value in named.items():
@@ -51,7 +54,9 @@ def check_device(name: str, value: Tensor, frac: Tensor) -> None:
 def check_values(
     name: str, value: Tensor, frac: Tensor, shape: tuple[int | None, ...], wanted: str, halves: bool = True
 ) -> Tensor:
-    """Real numbers at atoms or reflections, in the type of ``frac``; under autocast halves become float32.
+    """Real numbers at atoms or reflections, in the type of ``frac``, or halves where a kernel reads them.
+
+    Elsewhere halves become float32 under autocast and are refused without it.
 
     Raises
     ------
@@ -65,14 +70,12 @@ def check_values(
         raise refuse(name, value, f"{wanted} {kind}")
     check_device(name, value, frac)
     if value.dtype in HALVES and frac.dtype == torch.float32:
+        if halves and frac.device.type == "cuda":
+            return value
         if torch.is_autocast_enabled(frac.device.type):
             return value.float()
-        if not halves or frac.device.type != "cuda":
-            where = (
-                "only the weights of forward sums may be" if frac.device.type == "cuda" else "only on CUDA it may be"
-            )
-            raise refuse(name, value, f"{wanted} {kind}; {where} {str(value.dtype).removeprefix('torch.')}")
-        return value
+        where = "only the weights of forward sums may be" if frac.device.type == "cuda" else "only on CUDA it may be"
+        raise refuse(name, value, f"{wanted} {kind}; {where} {str(value.dtype).removeprefix('torch.')}")
     if value.dtype != frac.dtype:
         raise refuse(name, value, f"{wanted} {kind}, the type of frac")
     return value
