@@ -5,11 +5,11 @@
 //     position gradient   g_j = 2 pi sum_h h sum_c q[j,c] (t_im cos - t_re sin)
 //
 // Forward and adjoint are matrix products with a matrix of phases that is made tile by tile in shared memory: a block owns
-// ROWS rows by COLUMNS channels, a thread 4 by 4 of them, and the rows that are summed over pass by, DEPTH at a time. Rows of
-// a block may belong to several crystals; a phase between rows of two crystals counts as zero.
+// ROWS rows of one crystal by COLUMNS channels, a thread 4 by 4 of them, and the rows that are summed over pass by, DEPTH at
+// a time.
 //
-// Launch: THREADS threads a block; forward ceil(H / ROWS) x ceil(C / COLUMNS) blocks, adjoint ceil(N / ROWS) x the same,
-// position gradient ceil(N / SIDE) blocks.
+// Launch: THREADS threads a block; forward H / ROWS + B (see share_of) x ceil(C / COLUMNS) blocks, adjoint N / ROWS + B x the
+// same, position gradient N / SIDE + B blocks.
 
 constexpr int THREADS = 256;
 constexpr int ROWS = 64;
@@ -26,7 +26,6 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
                                                long long channels, Real* __restrict__ out) {
     using Coordinate = typename Turns<Real>::Coordinate;
     constexpr int PARTS = FORWARD ? 1 : 2; // of a value
-    __shared__ Rows range[ROWS];           // of the other rows that each own row sums over
     __shared__ int tile_h[FORWARD ? ROWS : DEPTH][3];
     __shared__ Coordinate tile_x[FORWARD ? DEPTH : ROWS][3];
     __shared__ Real tile_fault[FORWARD ? DEPTH : ROWS];
@@ -35,35 +34,31 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
     __shared__ Real tile_values[PARTS][DEPTH][COLUMNS];
 
     const int thread = static_cast<int>(threadIdx.x);
-    const long long first = static_cast<long long>(blockIdx.x) * ROWS;
     const long long column = static_cast<long long>(blockIdx.y) * COLUMNS;
-    const int held = static_cast<int>(span.own_count - first < ROWS ? span.own_count - first : ROWS);
-    if (thread < ROWS) {
-        range[thread] = {0, 0};
-        if (thread < held) {
-            const long long row = first + thread;
-            range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, 0, crystals - 1, row), span.other_count);
-            for (int axis = 0; axis < 3; ++axis) {
-                if constexpr (FORWARD) {
-                    tile_h[thread][axis] = hkl[3 * row + axis];
-                } else {
-                    tile_x[thread][axis] = Turns<Real>::hold(frac[3 * row + axis]);
-                }
-            }
-            if constexpr (!FORWARD) {
-                tile_fault[thread] = fault(frac + 3 * row);
+    const Share share = share_of<ROWS>(span, crystals, blockIdx.x);
+    if (share.held == 0) {
+        return;
+    }
+    if (thread < share.held) {
+        const long long row = share.first + thread;
+        for (int axis = 0; axis < 3; ++axis) {
+            if constexpr (FORWARD) {
+                tile_h[thread][axis] = hkl[3 * row + axis];
+            } else {
+                tile_x[thread][axis] = Turns<Real>::hold(frac[3 * row + axis]);
             }
         }
+        if constexpr (!FORWARD) {
+            tile_fault[thread] = fault(frac + 3 * row);
+        }
     }
-    __syncthreads();
-    const long long begin = range[0].begin;
-    const long long end = range[held - 1].end;
+    const long long end = share.other.end;
     const int own = EACH * (thread / (COLUMNS / EACH));
     const int lane = thread % (COLUMNS / EACH);
 
     Real real[EACH][EACH] = {};
     Real imaginary[EACH][EACH] = {};
-    for (long long tile = begin; tile < end; tile += DEPTH) {
+    for (long long tile = share.other.begin; tile < end; tile += DEPTH) {
         if (thread < DEPTH && tile + thread < end) {
             for (int axis = 0; axis < 3; ++axis) {
                 if constexpr (FORWARD) {
@@ -91,7 +86,7 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
             const int row = place % ROWS;
             Real sine = 0;
             Real cosine = 0;
-            if (tile + depth >= range[row].begin && tile + depth < range[row].end) {
+            if (tile + depth < end && row < share.held) {
                 Turns<Real>::phase(tile_h[FORWARD ? row : depth], tile_x[FORWARD ? depth : row],
                                    tile_fault[FORWARD ? depth : row], &sine, &cosine);
             }
@@ -120,8 +115,8 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
     for (int i = 0; i < EACH; ++i) {
         for (int k = 0; k < EACH; ++k) {
             const long long channel = column + lane + k * (COLUMNS / EACH);
-            if (own + i < held && channel < channels) {
-                const long long place = (first + own + i) * channels + channel;
+            if (own + i < share.held && channel < channels) {
+                const long long place = (share.first + own + i) * channels + channel;
                 if constexpr (FORWARD) {
                     out[2 * place] = real[i][k];
                     out[2 * place + 1] = imaginary[i][k];
@@ -133,34 +128,33 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
     }
 }
 
-// A block owns SIDE atoms; a thread one of them and one of SIDE reflections, of those that pass by.
+// A block owns SIDE atoms of a crystal; a thread one of them and one of SIDE reflections, of those that pass by.
 template <typename Real>
 static __device__ __forceinline__ void slope(const Real* __restrict__ q, const Real* __restrict__ t,
                                              const Real* __restrict__ frac, const int* __restrict__ hkl, Span span,
                                              long long crystals, long long channels, Real* __restrict__ out) {
-    __shared__ Rows range[SIDE];
     __shared__ Real tile_q[SIDE][SIDE + 1];
     __shared__ Real tile_t[2][SIDE][SIDE + 1];
     __shared__ Real sums[3][SIDE][SIDE];
     const int thread = static_cast<int>(threadIdx.x);
     const int atom = thread / SIDE;
     const int lane = thread % SIDE;
-    const long long first = static_cast<long long>(blockIdx.x) * SIDE;
-    const int held = static_cast<int>(span.own_count - first < SIDE ? span.own_count - first : SIDE);
+    const Share share = share_of<SIDE>(span, crystals, blockIdx.x);
+    if (share.held == 0) {
+        return;
+    }
+    const long long first = share.first;
+    const int held = share.held;
     typename Turns<Real>::Coordinate x[3] = {};
     Real wrong = 0;
-    if (thread < held) {
-        range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, 0, crystals - 1, first + thread), span.other_count);
-    }
     if (atom < held) {
         for (int axis = 0; axis < 3; ++axis) {
             x[axis] = Turns<Real>::hold(frac[3 * (first + atom) + axis]);
         }
         wrong = fault(frac + 3 * (first + atom));
     }
-    __syncthreads();
     Real sum[3] = {0, 0, 0};
-    for (long long tile = range[0].begin; tile < range[held - 1].end; tile += SIDE) {
+    for (long long tile = share.other.begin; tile < share.other.end; tile += SIDE) {
         const long long row = tile + lane;
         Real real = 0;
         Real imaginary = 0;
@@ -179,7 +173,7 @@ static __device__ __forceinline__ void slope(const Real* __restrict__ q, const R
             }
             __syncthreads(); // the next channels overwrite these
         }
-        if (atom < held && row >= range[atom].begin && row < range[atom].end) {
+        if (atom < held && row < share.other.end) {
             int h[3];
             for (int axis = 0; axis < 3; ++axis) {
                 h[axis] = hkl[3 * row + axis];
@@ -206,7 +200,7 @@ static __device__ __forceinline__ void slope(const Real* __restrict__ q, const R
 }
 
 #define RECIPNET_ENTRY(NAME, FORWARD, REAL, STORED)                                                                    \
-    extern "C" __global__ void __launch_bounds__(THREADS, 2)                                                              \
+    extern "C" __global__ void __launch_bounds__(THREADS, sizeof(REAL) == sizeof(float) ? 2 : 1)                          \
         NAME(const STORED* values, const REAL* frac, const int* hkl, const long long* atom_offsets,                    \
              const long long* hkl_offsets, long long crystals, long long atoms, long long reflections,                 \
              long long channels, REAL* out) {                                                                          \
@@ -223,7 +217,7 @@ RECIPNET_ENTRY(channel_adjoint_f32, false, float, float)
 RECIPNET_ENTRY(channel_adjoint_f64, false, double, double)
 
 #define RECIPNET_GRADIENT(NAME, REAL)                                                                                  \
-    extern "C" __global__ void __launch_bounds__(THREADS, 2)                                                              \
+    extern "C" __global__ void __launch_bounds__(THREADS, sizeof(REAL) == sizeof(float) ? 2 : 1)                          \
         NAME(const REAL* q, const REAL* t, const REAL* frac, const int* hkl, const long long* atom_offsets,            \
              const long long* hkl_offsets, long long crystals, long long atoms, long long reflections,                 \
              long long channels, REAL* out) {                                                                          \

@@ -10,24 +10,23 @@
 // stored in 16 bits is one float16 and needs two. The units also cut their sums instead of rounding them. So they add only
 // one tile at a time, and float32 arithmetic adds the tiles: the error does not grow with the length of the sum as it would.
 //
-// A block owns FORWARD_ROWS or ADJOINT_ROWS rows by COLUMNS channels; a warp all of these channels of its rows: 2 or 4 rows,
-// 8 apart, belong to a lane. The rows that are summed over pass by in tiles of DEPTH. A lane makes the phases that the units
-// want from it itself, in registers, so a phase is made once in a block and never stored. Values go through shared memory,
-// cut into big and small as they are stored, in the order in which a lane reads them at one go; while one tile is multiplied
-// the next is fetched. Forward multiplies two matrices of phases, cosines and sines, with one of values; adjoint two times 16
-// rows with the real parts, and again with the imaginary parts, which is its second link. So both are one loop.
+// A block owns rows of one crystal, FORWARD_ROWS or ADJOINT_ROWS, by COLUMNS channels; a warp all of these channels of its
+// rows: 2 or 4 rows, 8 apart, belong to a lane. Where crystals have few atoms that would leave warps of the adjoint without
+// rows: there a block owns FEW_ROWS, and its warps share the channels. The rows that are summed over pass by in tiles of
+// DEPTH. A lane makes the phases that the units want from it itself, in registers, and never stores them. Values go through
+// shared memory, cut into big and small as they are stored, in the order in which a lane reads them at one go; while one tile
+// is multiplied the next is fetched. Forward multiplies two matrices of phases, cosines and sines, with one of values;
+// adjoint two times 16 rows with the real parts, and again with the imaginary parts, which is its second link. So both are
+// one loop. Rows that pass by are counted in 32 bits; 32 channels of more would not fit a device.
 //
-// Rows of a block may belong to several crystals; a phase between rows of two crystals counts as zero, and a warp passes
-// over tiles in which none of its crystals has a row. Rows that pass by are counted from the block's first in 32 bits; 32
-// channels of more would not fit a device.
-//
-// Launch: THREADS threads a block; ceil(H / FORWARD_ROWS) or ceil(N / ADJOINT_ROWS) x ceil(C / COLUMNS) blocks.
+// Launch: THREADS threads a block; rows / FORWARD_ROWS (or the others) + B (see share_of) x ceil(C / COLUMNS) blocks.
 
 namespace matrix {
 
 constexpr int THREADS = 128;
 constexpr int FORWARD_ROWS = 64;
 constexpr int ADJOINT_ROWS = 128;
+constexpr int FEW_ROWS = 32;
 constexpr int COLUMNS = 128; // one for each thread while values are fetched
 constexpr int WARP = 32;
 constexpr int DEPTH = 16;          // rows that one instruction sums over
@@ -61,7 +60,8 @@ struct alignas(16) Place {
     float fault;
 };
 
-template <bool FORWARD, typename Stored>
+// SPLIT: warps that share the channels of the same rows.
+template <bool FORWARD, int SPLIT, typename Stored>
 static __device__ __forceinline__ void product(const Stored* __restrict__ values, const float* __restrict__ frac,
                                                const int* __restrict__ hkl, Span span, long long crystals,
                                                long long channels, float* __restrict__ out) {
@@ -69,12 +69,10 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
     constexpr int LINKS = FORWARD ? 1 : 2; // matrices of values, and parts of a value
     constexpr int GROUP = FORWARD ? 4 : 2; // times 8 channels that are multiplied before their sums are added
     constexpr int WARP_ROWS = 8 * OWN;
-    constexpr int ROWS = THREADS / WARP * WARP_ROWS;
+    constexpr int WARP_COLUMNS = COLUMNS / SPLIT;
+    constexpr int ROWS = THREADS / WARP / SPLIT * WARP_ROWS;
     constexpr int PIECES = sizeof(Stored) == sizeof(float) ? 2 : 1;
-    static_assert(ROWS == (FORWARD ? FORWARD_ROWS : ADJOINT_ROWS));
-    __shared__ Rows range[ROWS]; // of the other rows that each own row sums over
-    __shared__ int low[ROWS];    // the same, counted from the block's first
-    __shared__ int high[ROWS];
+    static_assert(ROWS == (FORWARD ? FORWARD_ROWS : SPLIT == 1 ? ADJOINT_ROWS : FEW_ROWS));
     __shared__ Place own[ROWS];
     __shared__ Place other[2][DEPTH];
     __shared__ Word<PIECES> tile_values[2][LINKS][4][WIDTH];
@@ -83,10 +81,14 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
     const int thread = static_cast<int>(threadIdx.x);
     const int g = thread % WARP / 4;
     const int t = thread % 4;
-    const long long first = static_cast<long long>(blockIdx.x) * ROWS;
     const long long column = static_cast<long long>(blockIdx.y) * COLUMNS;
-    const int held = static_cast<int>(span.own_count - first < ROWS ? span.own_count - first : ROWS);
     const int wide = static_cast<int>(channels - column < COLUMNS ? channels - column : COLUMNS);
+    const Share share = share_of<ROWS>(span, crystals, blockIdx.x);
+    if (share.held == 0) {
+        return;
+    }
+    const long long begin = share.other.begin;
+    const int length = static_cast<int>(share.other.end - begin);
 
     // Three numbers of a row, as they are stored and as they are used.
     const auto read = [&](bool reflection, long long row) {
@@ -109,20 +111,10 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
         return bits;
     };
     if (thread < ROWS) {
-        range[thread] = {0, 0};
         own[thread] = {};
-        if (thread < held) {
-            const long long row = first + thread;
-            range[thread] = rows_of(span.other_offsets, owner(span.own_offsets, 0, crystals - 1, row), span.other_count);
-            own[thread] = placed(FORWARD, read(FORWARD, row));
+        if (thread < share.held) {
+            own[thread] = placed(FORWARD, read(FORWARD, share.first + thread));
         }
-    }
-    __syncthreads();
-    const long long begin = range[0].begin;
-    const int length = static_cast<int>(range[held - 1].end - begin);
-    if (thread < ROWS) {
-        low[thread] = static_cast<int>(range[thread].begin - begin);
-        high[thread] = static_cast<int>(range[thread].end - begin);
     }
 
     // The next tile on its way: values of this thread's channel, and for some threads a row. Nothing is computed from them
@@ -141,8 +133,12 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
             }
             source += channels;
         }
-        if (thread < DEPTH && tile + thread < length) {
-            ahead_row = read(!FORWARD, begin + tile + thread);
+        // Past the end values are zero, so that a phase there only has to be a number.
+        if (thread < DEPTH) {
+            ahead_row = {};
+            if (tile + thread < length) {
+                ahead_row = read(!FORWARD, begin + tile + thread);
+            }
         }
     };
     const auto store = [&](int buffer) {
@@ -187,39 +183,31 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
     }
     __syncthreads();
 
-    const int warp_first = thread / WARP * WARP_ROWS;
-    const int warp_last = (warp_first + WARP_ROWS < held ? warp_first + WARP_ROWS : held) - 1;
-    const int warp_begin = warp_first < held ? low[warp_first] : 0;
-    const int warp_end = warp_first < held ? high[warp_last] : 0;
-    float sums[2][COLUMNS / 8][4] = {};
+    const int warp_first = thread / WARP / SPLIT * WARP_ROWS;
+    const int warp_column = thread / WARP % SPLIT * WARP_COLUMNS;
+    float sums[2][WARP_COLUMNS / 8][4] = {};
     for (int tile = 0; tile < length; tile += DEPTH) {
         const int buffer = tile / DEPTH % 2;
         const bool more = tile + DEPTH < length;
         if (more) {
             fetch(tile + DEPTH);
         }
-        if (tile < warp_end && tile + DEPTH > warp_begin) {
+        if (warp_first < share.held) {
             Pair phases[LINKS][2][2][4]; // link, matrix, piece
 #pragma unroll
             for (int i = 0; i < OWN; ++i) {
                 const int row = warp_first + 8 * i + g;
                 const Place at = own[row];
-                const int from = low[row] - tile;
-                const int to = high[row] - tile;
 #pragma unroll
                 for (int half = 0; half < 2; ++half) {
                     float sines[2];
                     float cosines[2];
 #pragma unroll
                     for (int m = 0; m < 2; ++m) {
-                        const int depth = 2 * t + 8 * half + m;
-                        const Place with = other[buffer][depth];
+                        const Place with = other[buffer][2 * t + 8 * half + m];
                         const unsigned int turns = at.axis[0] * with.axis[0] + at.axis[1] * with.axis[1]
                                                    + at.axis[2] * with.axis[2];
                         Turns<float>::of_count(turns, FORWARD ? with.fault : at.fault, &sines[m], &cosines[m]);
-                        const bool inside = depth >= from && depth < to;
-                        sines[m] = inside ? sines[m] : 0.0f;
-                        cosines[m] = inside ? cosines[m] : 0.0f;
                     }
                     Pair(&c)[2][4] = phases[0][FORWARD ? 0 : i / 2];
                     Pair(&s)[2][4] = FORWARD ? phases[0][1] : phases[LINKS - 1][i / 2];
@@ -228,15 +216,16 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
                 }
             }
 #pragma unroll
-            for (int group = 0; group < COLUMNS / 8; group += GROUP) {
-                if (8 * group < wide) {
+            for (int group = 0; group < WARP_COLUMNS / 8; group += GROUP) {
+                const int first_column = warp_column + 8 * group;
+                if (first_column < wide) {
                     float part[2][GROUP][4] = {};
                     Word<PIECES> b[LINKS][GROUP];
 #pragma unroll
                     for (int link = 0; link < LINKS; ++link) {
 #pragma unroll
                         for (int n = 0; n < GROUP; ++n) {
-                            b[link][n] = tile_values[buffer][link][t][8 * (group + n) + column_of(g)];
+                            b[link][n] = tile_values[buffer][link][t][first_column + 8 * n + column_of(g)];
                         }
                     }
                     // Small products first, while the sums are small and little is cut from them.
@@ -256,7 +245,7 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
                     mma_settle();
 #pragma unroll
                     for (int n = 0; n < GROUP; ++n) {
-                        const Value<float, 2> factor = scale[buffer][4 * (group + n) + t];
+                        const Value<float, 2> factor = scale[buffer][first_column / 2 + 4 * n + t];
 #pragma unroll
                         for (int i = 0; i < 4; ++i) {
 #pragma unroll
@@ -278,11 +267,11 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
 #pragma unroll
     for (int i = 0; i < OWN; ++i) {
         const int row = warp_first + 8 * i + g;
-        if (row < held) {
-            float* to = out + (FORWARD ? 2 : 1) * ((first + row) * channels + column + t);
+        if (row < share.held) {
+            float* to = out + (FORWARD ? 2 : 1) * ((share.first + row) * channels + column + warp_column + t);
 #pragma unroll
-            for (int n = 0; n < COLUMNS / 4; ++n) {
-                if (4 * n + t < wide) {
+            for (int n = 0; n < WARP_COLUMNS / 4; ++n) {
+                if (warp_column + 4 * n + t < wide) {
                     const int place = 2 * (i % 2) + n % 2;
                     if constexpr (FORWARD) {
                         reinterpret_cast<Value<float, 2>*>(to)[4 * n] = {{sums[0][n / 2][place], sums[1][n / 2][place]}};
@@ -297,19 +286,20 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
 
 } // namespace matrix
 
-#define RECIPNET_ENTRY(NAME, FORWARD, STORED)                                                                          \
+#define RECIPNET_ENTRY(NAME, FORWARD, SPLIT, STORED)                                                                         \
     extern "C" __global__ void __launch_bounds__(matrix::THREADS, 2)                                                   \
         NAME(const STORED* values, const float* frac, const int* hkl, const long long* atom_offsets,                   \
              const long long* hkl_offsets, long long crystals, long long atoms, long long reflections,                 \
              long long channels, float* out) {                                                                         \
         const Span span = FORWARD ? Span{hkl_offsets, atom_offsets, reflections, atoms}                                \
                                   : Span{atom_offsets, hkl_offsets, atoms, reflections};                               \
-        matrix::product<FORWARD, STORED>(values, frac, hkl, span, crystals, channels, out);                            \
+        matrix::product<FORWARD, SPLIT, STORED>(values, frac, hkl, span, crystals, channels, out);                            \
     }
 
-RECIPNET_ENTRY(matrix_forward_f32, true, float)
-RECIPNET_ENTRY(matrix_forward_bf16, true, Bf16)
-RECIPNET_ENTRY(matrix_forward_fp16, true, Fp16)
-RECIPNET_ENTRY(matrix_adjoint_f32, false, float)
+RECIPNET_ENTRY(matrix_forward_f32, true, 1, float)
+RECIPNET_ENTRY(matrix_forward_bf16, true, 1, Bf16)
+RECIPNET_ENTRY(matrix_forward_fp16, true, 1, Fp16)
+RECIPNET_ENTRY(matrix_adjoint_f32, false, 1, float)
+RECIPNET_ENTRY(matrix_few_adjoint_f32, false, 4, float)
 
 #undef RECIPNET_ENTRY

@@ -26,6 +26,39 @@ static_assert(GRADIENT_ATOMS == BLOCK / WARP * WARP_ATOMS);
 
 enum class Weights { OfAtom, OfTerm, OfKind };
 
+// The crystal that owns row `row`: the last b of low .. high with offsets[b] <= row. Empty crystals own no row and are passed
+// over.
+static __device__ __forceinline__ long long owner(const long long* offsets, long long low, long long high, long long row) {
+    while (low < high) {
+        const long long middle = (low + high + 1) / 2;
+        if (offsets[middle] <= row) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return low;
+}
+
+// The same of low .. end - 1, by all threads of a block together: each looks at one place, so that few of the looks wait for
+// one another. The crystals that follow `low` are tried first if it is not the batch's first.
+static __device__ __forceinline__ long long owner_of_block(const long long* offsets, long long low, long long end,
+                                                            long long row) {
+    long long step = low > 0 ? 1 : (end + BLOCK) / (BLOCK + 1);
+    while (true) {
+        const long long place = low + step * (static_cast<int>(threadIdx.x) + 1);
+        const int passed = __syncthreads_count(place < end && offsets[place] <= row);
+        low += passed * step;
+        if (step <= 1 && passed < BLOCK) {
+            return low;
+        }
+        if (passed < BLOCK && low + step < end) {
+            end = low + step;
+        }
+        step = (end - low + BLOCK) / (BLOCK + 1);
+    }
+}
+
 // An atom in shared memory, read at one go. `weight` is zero where it does not belong to the atom alone.
 template <typename Real> struct alignas(4 * sizeof(Real)) Atom {
     typename Turns<Real>::Coordinate x[3];
@@ -61,8 +94,8 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
     const long long row = first + thread;
 
     // The atoms that this block needs, and those of this thread's crystal (none past the last reflection).
-    const long long first_crystal = owner_of_block<BLOCK>(hkl_offsets, 0, crystals, first);
-    const long long last_crystal = owner_of_block<BLOCK>(hkl_offsets, first_crystal, crystals, last);
+    const long long first_crystal = owner_of_block(hkl_offsets, 0, crystals, first);
+    const long long last_crystal = owner_of_block(hkl_offsets, first_crystal, crystals, last);
     const long long block_begin = rows_of(atom_offsets, first_crystal, atoms).begin;
     const long long block_end = rows_of(atom_offsets, last_crystal, atoms).end;
     Rows own = {0, 0};
@@ -207,8 +240,8 @@ static __device__ __forceinline__ void position_gradient(const Real* __restrict_
     const int lane = static_cast<int>(threadIdx.x) % WARP;
     const long long first = static_cast<long long>(blockIdx.x) * GRADIENT_ATOMS;
     const long long last = (first + GRADIENT_ATOMS < atoms ? first + GRADIENT_ATOMS : atoms) - 1;
-    const long long first_crystal = owner_of_block<BLOCK>(atom_offsets, 0, crystals, first);
-    const long long last_crystal = owner_of_block<BLOCK>(atom_offsets, first_crystal, crystals, last);
+    const long long first_crystal = owner_of_block(atom_offsets, 0, crystals, first);
+    const long long last_crystal = owner_of_block(atom_offsets, first_crystal, crystals, last);
     long long atom = first + static_cast<int>(threadIdx.x) / WARP * WARP_ATOMS;
     const long long warp_end = atom + WARP_ATOMS <= last ? atom + WARP_ATOMS : last + 1;
     while (atom < warp_end) {

@@ -46,40 +46,6 @@ template <> struct Turns<double> {
 [[maybe_unused]] static __device__ __forceinline__ float fault(const float* x) { return 0.0f * x[0] + 0.0f * x[1] + 0.0f * x[2]; }
 [[maybe_unused]] static __device__ __forceinline__ double fault(const double*) { return 0; }
 
-// The crystal that owns row `row`: the last b of low .. high with offsets[b] <= row. Empty crystals own no row and are passed
-// over.
-static __device__ __forceinline__ long long owner(const long long* offsets, long long low, long long high, long long row) {
-    while (low < high) {
-        const long long middle = (low + high + 1) / 2;
-        if (offsets[middle] <= row) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    return low;
-}
-
-// The same of low .. end - 1, by all threads of a block together: each looks at one place, so that few of the looks wait for
-// one another. The crystals that follow `low` are tried first if it is not the batch's first.
-template <int THREADS>
-[[maybe_unused]] static __device__ __forceinline__ long long owner_of_block(const long long* offsets, long long low,
-                                                                             long long end, long long row) {
-    long long step = low > 0 ? 1 : (end + THREADS) / (THREADS + 1);
-    while (true) {
-        const long long place = low + step * (static_cast<int>(threadIdx.x) + 1);
-        const int passed = __syncthreads_count(place < end && offsets[place] <= row);
-        low += passed * step;
-        if (step <= 1 && passed < THREADS) {
-            return low;
-        }
-        if (passed < THREADS && low + step < end) {
-            end = low + step;
-        }
-        step = (end - low + THREADS) / (THREADS + 1);
-    }
-}
-
 // Rows of crystal b, cut to what there is: offsets whose contents are wrong lead to wrong sums, never to a stray access.
 struct Rows {
     long long begin;
@@ -104,6 +70,34 @@ struct Span {
     long long own_count;
     long long other_count;
 };
+
+// Rows of one crystal that a block owns, `held` from `first` on, and those that they are summed over.
+struct Share {
+    long long first;
+    int held;
+    Rows other;
+};
+
+// Crystal b has the blocks from own_offsets[b] / ROWS + b on: never fewer than it needs, and one that is left over holds
+// nothing. So there are own_count / ROWS + crystals blocks, and nobody has to count them beforehand.
+template <int ROWS>
+[[maybe_unused]] static __device__ __forceinline__ Share share_of(Span span, long long crystals, long long block) {
+    const auto begin = [&](long long crystal) { return clamp(span.own_offsets[crystal], span.own_count) / ROWS + crystal; };
+    long long low = 0;
+    long long high = crystals - 1;
+    while (low < high) {
+        const long long middle = (low + high + 1) / 2;
+        if (begin(middle) <= block) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    const Rows own = rows_of(span.own_offsets, low, span.own_count);
+    const long long first = own.begin + (block - begin(low)) * ROWS;
+    const long long left = first < own.begin || first > own.end ? 0 : own.end - first;
+    return {first, static_cast<int>(left < ROWS ? left : ROWS), rows_of(span.other_offsets, low, span.other_count)};
+}
 
 // Numbers as they are stored: float, double, or 16 bits that are widened without a header of CUDA.
 struct Bf16 {

@@ -58,13 +58,15 @@ def test_equal_to_the_core(launched, dtype):
     batch = tuple(v[name] for name in ("frac", "hkl", "atom_offsets", "hkl_offsets"))
     g = v["t"][:, 2]  # with a stride
     suffix = "f32" if dtype == torch.float32 else "f64"
-    matrix = "matrix" if dtype == torch.float32 else "channel"
+    forward, adjoint = (
+        ("matrix_forward", "matrix_few_adjoint") if suffix == "f32" else ("channel_forward", "channel_adjoint")
+    )
     for name, inputs, kernels in (
         ("channel_forward", (v["q"][:, :1],), ["structure_factor"]),
         ("channel_forward", (v["q"],), ["channel_forward"]),
-        ("channel_forward", (v["many"],), [f"{matrix}_forward"]),
+        ("channel_forward", (v["many"],), [forward]),
         ("channel_adjoint", (v["t"].conj(),), ["channel_adjoint"]),
-        ("channel_adjoint", (v["many_t"],), [f"{matrix}_adjoint"]),
+        ("channel_adjoint", (v["many_t"],), [adjoint]),
         ("channel_position_gradient", (v["many"], v["many_t"]), ["channel_position_gradient"]),
         ("term_forward", (v["w"],), ["term_ends", "term_forward"]),
         ("term_adjoint", (g, len(v["w"])), ["term_ends", "term_adjoint"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ WEIGHTED = {
     "kind_position_gradient": ["HK", "H*"],
 }
 CHANNELS = {"channel_forward": ["NC"], "channel_adjoint": ["HC*"], "channel_position_gradient": ["NC", "HC*"]}
-MATRIX = {"matrix_forward": ["NC"], "matrix_adjoint": ["HC*"]}
+MATRIX = {"matrix_forward": ["NC"], "matrix_adjoint": ["HC*"], "matrix_few_adjoint": ["HC*"]}
 HALVES = ("structure_factor", "term_forward", "channel_forward", "matrix_forward")
 NAMES = [f"{kernel}_{suffix}" for kernel in {**WEIGHTED, **CHANNELS} for suffix in ("f32", "f64")]
 NAMES += [f"{kernel}_f32" for kernel in MATRIX]
@@ -59,7 +60,7 @@ def run(
             values, wide = stored(case.rng.normal(size=full), suffix)
             arrays.append(values)
             exact.append(wide)
-    operation = kernel.replace("matrix", "channel")
+    operation = kernel.replace("matrix_few", "matrix").replace("matrix", "channel")
     values, scale = expected(operation, case, exact)
     real = np.float64 if suffix == "f64" else np.float32
     out_bytes = values.size * np.dtype(real).itemsize * (2 if np.iscomplexobj(values) else 1)
@@ -71,11 +72,13 @@ def run(
         where = np.resize(contents[2], where.shape) if contents else where
         inputs = [case.frac, *arrays, case.hkl, *given, where, *counts, size]
     else:
-        launch = launches.channels(operation, DTYPES[suffix], rows, channels, matrix)
+        # the mean number of atoms that a kernel is for, which these batches need not have
+        with mock.patch.object(launches, "FEW_ATOMS", 10**9 if "few" in kernel else 0):
+            launch = launches.channels(operation, DTYPES[suffix], rows, counts[0], channels, matrix)
         inputs = [*arrays, case.frac, case.hkl, *given, *counts, channels]
-    assert launch.kernel == name
     if launch.empty:
         return np.zeros_like(values), values, scale
+    assert launch.kernel == name
     got = start(program, launch, inputs, out_bytes, folder).view(real).astype(np.float64)
     if np.iscomplexobj(values):
         got = got.view(np.complex128)
@@ -164,16 +167,29 @@ def test_long_sums_do_not_drift(programs, tmp_path):
     assert np.all(np.abs(got - values) <= 3e-6 * scale)
 
 
-@pytest.mark.parametrize("name", ["matrix_forward_f32", "matrix_adjoint_f32"])
+@pytest.mark.parametrize("name", [f"{kernel}_f32" for kernel in MATRIX])
 def test_a_value_that_is_no_number_is_not_lost(programs, tmp_path, name: str):
-    """Nor does it reach other channels; crystals that share a block get it too, as zero times it."""
+    """Nor does it reach other channels or crystals."""
     case = make_case([2, 3], [4, 5], np.float32)
-    for value in (np.nan, np.uint32(0x7FFFFFFF).view(np.float32)):
+    for value in (np.nan, np.inf, np.uint32(0x7FFFFFFF).view(np.float32)):
         spoilt = Case(case.frac, case.hkl, case.atom_offsets, case.hkl_offsets, Fixed(1.0, {(0, 7): value}))
         with np.errstate(invalid="ignore"):
             got = run(programs["plain"], name, spoilt, tmp_path)[0]
-        assert np.isnan(got[: 4 if "forward" in name else 2, 7]).all()
-        assert not np.isnan(np.delete(got, 7, axis=1)).any()
+        wrong = np.zeros(got.shape, bool)
+        wrong[: 4 if "forward" in name else 2, 7] = True
+        np.testing.assert_array_equal(np.isnan(got.real), wrong)
+
+
+@pytest.mark.parametrize("name", [f"{kernel}_f32" for kernel in MATRIX])
+@pytest.mark.parametrize("size", [1e-43, 1e-36, 1e-20, 1e20, 1e36])
+def test_values_of_any_size_keep_their_bits(programs, tmp_path, name: str, size: float):
+    """Halves have a range of 2^40, floats of 2^276; the channel of a tile is scaled by its largest value."""
+    case = make_case([5, 20], [30, 5], np.float32)
+    scaled = mock.Mock(normal=lambda size, rng=case.rng, factor=size: factor * rng.normal(size=size))
+    case = Case(case.frac, case.hkl, case.atom_offsets, case.hkl_offsets, scaled)
+    got, values, scale = run(programs["plain"], name, case, tmp_path)
+    # subnormal numbers have fewer bits
+    assert np.all(np.abs(got - values) <= 2e-6 * scale + 1e-44)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f32")])
@@ -251,19 +267,28 @@ def test_wrong_offsets_never_read_or_write_out_of_bounds(programs, tmp_path, nam
 
 
 def test_plans_cover_every_row():
-    for rows in (0, 1, 16, 63, 64, 65, 128, 129, 10**7):
+    rng = np.random.default_rng(3)
+    for counts in ([0], [1], [64], [65, 0, 0, 1], [0, 128, 16, 15, 17], rng.integers(0, 300, 500)):
+        ends = np.cumsum(counts)
+        rows = int(ends[-1])
         for count in (1, 31, 32, 64, 65, 256):
             for matrix in (False, True):
-                for kernel, tall in (
-                    ("channel_forward", 64),
-                    ("channel_adjoint", 128 if matrix and count > 31 else 64),
+                units = matrix and count > 31
+                few = rows < 64 * len(counts)
+                for kernel, tall, wide in (
+                    ("channel_forward", 64, 128 if units else 64),
+                    ("channel_adjoint", (32 if few else 128) if units else 64, 128 if units else 64),
+                    ("channel_position_gradient", 16, count),
                 ):
-                    launch = launches.channels(kernel, torch.float32, rows, count, matrix)
-                    wide, threads = (128, 128) if matrix and count > 31 else (64, 256)
-                    assert launch.blocks[0] * tall >= rows > (launch.blocks[0] - 1) * tall
+                    launch = launches.channels(kernel, torch.float32, rows, len(counts), count, matrix)
+                    first = (ends - counts) // tall + np.arange(
+                        len(counts)
+                    )  # block of each crystal, as share_of has it
+                    needed = -(-np.asarray(counts) // tall)
+                    assert np.all(first + needed <= [*first[1:], launch.blocks[0]]) or rows == 0
                     assert launch.blocks[1] * wide >= count > (launch.blocks[1] - 1) * wide
-                    assert launch.threads == threads
-                    assert launch.kernel.startswith("matrix") == (wide == 128)
+                    assert launch.threads == (128 if units and kernel != "channel_position_gradient" else 256)
+                    assert launch.kernel.startswith("matrix") == (launch.threads == 128)
                     assert launch.empty == (rows == 0)
         launch = launches.weighted("term_forward", torch.bfloat16, rows)
         assert launch.kernel == "term_forward_bf16"
@@ -273,8 +298,8 @@ def test_plans_cover_every_row():
 
 def test_what_has_no_matrix_kernel_is_planned_without():
     for kernel, dtype in (("channel_forward", torch.float64), ("channel_position_gradient", torch.float32)):
-        assert launches.channels(kernel, dtype, 9, 256, True) == launches.channels(kernel, dtype, 9, 256, False)
-    assert launches.channels("channel_position_gradient", torch.float32, 17, 256, True).blocks[0] == 2
+        with_units, without = (launches.channels(kernel, dtype, 9, 2, 256, matrix) for matrix in (True, False))
+        assert with_units == without
 
 
 def test_matrix_units_are_used_where_they_are_and_can_be_left_out(monkeypatch):

@@ -102,8 +102,9 @@ def test_source_compiles_without_warnings(name: str, architecture: str):
     used = resources(cubin)
     assert used.keys() == set(entries)
     for entry in entries:
-        # 65,536 registers of a multiprocessor: two blocks of 128 threads that multiply matrices, two of 256 else
-        limit = 255 if entry.startswith("matrix_") else 128
+        # 65,536 registers of a multiprocessor: two blocks of 128 threads that multiply matrices, two of 256 else, or
+        # one in float64
+        limit = 255 if entry.startswith("matrix_") or entry.endswith("f64") else 128
         assert 16 <= used[entry]["registers"] <= limit, f"{entry} on {architecture}"
         assert used[entry]["shared"] <= 48 * 1024
         assert used[entry]["stack"] == 0, f"{entry} spills on {architecture}"

@@ -120,8 +120,9 @@ def _weighted(
 def _channels(kernel: str, inputs: list[Tensor], out: Tensor, rows: int, count: int, batch: Batch) -> Tensor:
     frac, hkl, atom_offsets, hkl_offsets = _contiguous(batch)
     inputs = [_real(values) for values in inputs]
-    launch = launches.channels(kernel, inputs[0].dtype, rows, count, _matrix_units(frac.device))
-    sizes = (atom_offsets.shape[0] - 1, frac.shape[0], hkl.shape[0], count)
+    crystals = atom_offsets.shape[0] - 1
+    launch = launches.channels(kernel, inputs[0].dtype, rows, crystals, count, _matrix_units(frac.device))
+    sizes = (crystals, frac.shape[0], hkl.shape[0], count)
     _run(launch, *inputs, frac, hkl, atom_offsets, hkl_offsets, *sizes, out)
     return out
 

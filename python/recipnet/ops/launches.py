@@ -16,6 +16,8 @@ from recipnet import _core
 HEADERS = {"channels_matrix.cu": ("turns.cuh", "matrix.cuh")}
 # From so many channels on the matrix units are faster.
 MATRIX_CHANNELS = 32
+# With fewer atoms a crystal, on average, warps that own 32 atoms each would mostly have none.
+FEW_ATOMS = 64
 SUFFIXES = {torch.float32: "f32", torch.float64: "f64", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
@@ -62,18 +64,22 @@ def term_ends(crystals: int) -> Launch:
     return Launch("structure_factor.cu", "term_ends", (min(crystals, 1), 1), constant("structure_factor.cu", "SCAN"))
 
 
-def channels(kernel: str, dtype: torch.dtype, rows: int, count: int, matrix: bool) -> Launch:
+def channels(kernel: str, dtype: torch.dtype, rows: int, crystals: int, count: int, matrix: bool) -> Launch:
     """A kernel of ``channels.cu``, or of ``channels_matrix.cu``, for ``rows`` rows of outputs with ``count`` channels.
 
-    ``matrix``: whether the device has matrix units that the latter can use. They take no float64.
+    A block owns rows of one crystal. ``matrix``: whether the device has matrix units that the latter can use. They take
+    no float64.
     """
     if kernel.endswith("position_gradient"):
         file, tile = "channels.cu", (constant("channels.cu", "SIDE"), count)
     elif matrix and count >= MATRIX_CHANNELS and dtype != torch.float64:
         file, kind = "channels_matrix.cu", kernel.removeprefix("channel_")
+        if kind == "adjoint" and rows < FEW_ATOMS * crystals:
+            kind = "few_adjoint"
         kernel = f"matrix_{kind}"
-        tile = (constant(file, f"{kind.upper()}_ROWS"), constant(file, "COLUMNS"))
+        tile = (constant(file, f"{kind.removesuffix('_adjoint').upper()}_ROWS"), constant(file, "COLUMNS"))
     else:
         file, tile = "channels.cu", (constant("channels.cu", "ROWS"), constant("channels.cu", "COLUMNS"))
-    blocks = (-(-rows // tile[0]), -(-count // tile[1]))
+    # more than are needed, see share_of in turns.cuh
+    blocks = (rows // tile[0] + crystals if rows else 0, -(-count // tile[1]))
     return Launch(file, f"{kernel}_{SUFFIXES[dtype]}", blocks, constant(file, "THREADS"))

@@ -87,6 +87,7 @@ const std::map<std::string, Runner> KERNELS = {
     ENTRY(channel_adjoint_f32),       ENTRY(channel_adjoint_f64),
     ENTRY(matrix_forward_f32),        ENTRY(matrix_forward_bf16),
     ENTRY(matrix_forward_fp16),       ENTRY(matrix_adjoint_f32),
+    ENTRY(matrix_few_adjoint_f32),
     ENTRY(channel_position_gradient_f32), ENTRY(channel_position_gradient_f64),
 };
 
