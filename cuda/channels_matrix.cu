@@ -133,12 +133,9 @@ static __device__ __forceinline__ void product(const Stored* __restrict__ values
             }
             source += channels;
         }
-        // Past the end values are zero, so that a phase there only has to be a number.
-        if (thread < DEPTH) {
-            ahead_row = {};
-            if (tile + thread < length) {
-                ahead_row = read(!FORWARD, begin + tile + thread);
-            }
+        // Past the end values are zero, and the row of the last tile may stand there once more.
+        if (thread < DEPTH && tile + thread < length) {
+            ahead_row = read(!FORWARD, begin + tile + thread);
         }
     };
     const auto store = [&](int buffer) {

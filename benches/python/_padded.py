@@ -31,10 +31,19 @@ class Padded:
         cos, sin = self.phases()
         return torch.bmm(cos, q), torch.bmm(sin, q)
 
+    def adjoint(self, t: Tensor) -> Tensor:
+        """Real and imaginary parts ``t`` (2, B, H_max, C) to (B, N_max, C)."""
+        cos, sin = self.phases()
+        return torch.bmm(cos.transpose(1, 2), t[0]) + torch.bmm(sin.transpose(1, 2), t[1])
+
     def terms(self, w: Tensor) -> tuple[Tensor, Tensor]:
-        """``w`` (B, H_max, N_max) to real and imaginary part (B, H_max)."""
+        """``w`` (B, H_max, N_max), or (B, 1, N_max), to real and imaginary part (B, H_max)."""
         cos, sin = self.phases()
         return (cos * w).sum(2), (sin * w).sum(2)
+
+    def kinds(self, values: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
+        """The same with ``values`` (B, H_max, S) at each kind of atom; ``kinds`` (B, N_max)."""
+        return self.terms(values.gather(2, kinds[:, None, :].expand(-1, values.shape[1], -1)))
 
 
 def loop_channels(q: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
@@ -45,6 +54,17 @@ def loop_channels(q: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hk
         turns = h.to(x.dtype) @ x.T
         angle = (turns - turns.round()) * (2.0 * math.pi)
         parts.append(torch.complex(torch.cos(angle) @ q_b, torch.sin(angle) @ q_b))
+    return torch.cat(parts)
+
+
+def loop_adjoint(t: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor) -> Tensor:
+    """One crystal after the other, complex ``t`` (H, C) to (N, C)."""
+    parts = []
+    atoms, reflections = atom_offsets.diff().tolist(), hkl_offsets.diff().tolist()
+    for t_b, x, h in zip(t.split(reflections), frac.split(atoms), hkl.split(reflections), strict=True):
+        turns = x @ h.to(x.dtype).T
+        angle = (turns - turns.round()) * (2.0 * math.pi)
+        parts.append(torch.cos(angle) @ t_b.real + torch.sin(angle) @ t_b.imag)
     return torch.cat(parts)
 
 

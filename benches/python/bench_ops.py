@@ -20,11 +20,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from _padded import Padded, loop_channels, loop_terms, pad
+from _padded import Padded, loop_adjoint, loop_channels, loop_terms, pad
 from _record import RESULTS, table, versions, write
 from torch import Tensor
 
 from recipnet.ops import recip_adjoint, recip_forward, structure_factor
+from recipnet.ops.table import interpolate
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -161,8 +162,47 @@ def terms(crystals: int) -> None:
     record(f"{label}, forward + backward", backward, ceiling(8 * size, 12 * size))
 
 
+def atoms_and_kinds(crystals: int) -> None:
+    """One weight for each atom, and learned form factors of 8 kinds of atoms; backward by both."""
+    b = batch(crystals, 20, 300, 700)
+    frac, hkl, atom_offsets, hkl_offsets = b
+    dense = Padded(*b)
+    size = int((atom_offsets.diff() * hkl_offsets.diff()).sum())
+    w = torch.rand(len(frac), device=device, requires_grad=True)
+    w_pad = pad(w.detach(), atom_offsets)[:, None, :].requires_grad_()
+    table = torch.rand(8, 64, device=device, requires_grad=True)
+    species = torch.arange(len(frac), device=device) % 8
+    species_pad = pad(species, atom_offsets)
+    known = {"species": species, "stol_max": 1.0, "inverse_d": torch.rand(len(hkl), device=device)}
+    # as transforms.py has it: places of the reflections between the columns of the table
+    place = pad(known["inverse_d"] * (63.0 / 2.0), hkl_offsets)
+
+    def by_table(table: Tensor) -> tuple[Tensor, Tensor]:
+        values = interpolate(table, place.flatten()).view(*place.shape, 8)
+        return dense.kinds(values, species_pad)
+
+    pairs = {
+        "per atom": ((lambda w: structure_factor(frac, w, hkl, atom_offsets, hkl_offsets), w), (dense.terms, w_pad)),
+        "tables of 8 kinds": (
+            (lambda t: structure_factor(frac, None, hkl, atom_offsets, hkl_offsets, table=t, **known), table),
+            (by_table, table),
+        ),
+    }
+    for what, (ours, padded) in pairs.items():
+        functions = {"recipnet": ours, "padded": padded}
+        functions |= {key: (function, padded[1]) for key, function in compiled(padded[0]).items()}
+        with torch.no_grad():
+            real = torch.cat([v[:n] for v, n in zip(padded[0](padded[1])[0], hkl_offsets.diff().tolist(), strict=True)])
+            assert torch.allclose(ours[0](ours[1]).real, real, atol=1e-3)
+            forward = {key: (lambda f=f, v=v: f(v)) for key, (f, v) in functions.items()}
+            record(f"{what}, {crystals} crystals, {size} terms, forward", forward, ceiling(8 * len(hkl), 4 * size))
+        backward = {key: both(f, v) for key, (f, v) in functions.items()}
+        label = f"{what}, {crystals} crystals, {size} terms, forward + backward"
+        record(label, backward, ceiling(16 * len(hkl), 8 * size))
+
+
 def channels(crystals: int, atoms: int, low: int, high: int, count: int) -> None:
-    """The transforms with C channels; the adjoint is the backward of the forward and is timed by itself too."""
+    """The transforms with C channels; the adjoint is the backward of the forward, and has a backward of its own."""
     b = batch(crystals, atoms, low, high)
     q = torch.rand(len(b[0]), count, device=device, requires_grad=True)
     dense = Padded(*b)
@@ -182,19 +222,20 @@ def channels(crystals: int, atoms: int, low: int, high: int, count: int) -> None
     backward = {key: both(f, v) for key, (f, v) in functions.items()}
     record(f"{label}, forward + backward", backward, ceiling(2 * moved, 2 * flop))
     t = torch.randn(len(b[1]), count, dtype=torch.complex64, device=device)
-    t_re, t_im = pad(t.real.contiguous(), b[3]), pad(t.imag.contiguous(), b[3])
-
-    def padded_adjoint(re: Tensor, im: Tensor) -> Tensor:
-        cos, sin = dense.phases()
-        return torch.bmm(cos.transpose(1, 2), re) + torch.bmm(sin.transpose(1, 2), im)
-
-    adjoint = {"padded": lambda: padded_adjoint(t_re, t_im), "recipnet": lambda: recip_adjoint(t, *b)}
-    adjoint |= {key: (lambda f=f: f(t_re, t_im)) for key, f in compiled(padded_adjoint).items()}
+    t_pad = torch.stack([pad(part.contiguous(), b[3]) for part in (t.real, t.imag)]).requires_grad_()
+    t.requires_grad_()
+    functions = {"padded": (dense.adjoint, t_pad), "loop": (lambda t: loop_adjoint(t, *b), t)}
+    functions |= {key: (function, t_pad) for key, function in compiled(dense.adjoint).items()}
+    functions["recipnet"] = (lambda t: recip_adjoint(t, *b), t)
     with torch.no_grad():
-        record(f"{label}, adjoint", adjoint, ceiling(moved, flop))
+        forward = {key: (lambda f=f, v=v: f(v)) for key, (f, v) in functions.items()}
+        record(f"{label}, adjoint", forward, ceiling(moved, flop))
+    backward = {key: both(f, v) for key, (f, v) in functions.items()}
+    record(f"{label}, adjoint, forward + backward", backward, ceiling(2 * moved, 2 * flop))
 
 
 terms(arguments.crystals)
+atoms_and_kinds(arguments.crystals)
 channels(arguments.crystals, 20, 300, 700, 256)
 if arguments.large:
     terms(28_000)

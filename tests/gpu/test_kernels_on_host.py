@@ -135,6 +135,11 @@ def test_odd_shapes(programs, tmp_path, name: str):
         check(programs["address"], name, make_case(atoms, reflections, real_of(name)), tmp_path, channels)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f32") and "position" not in name])
+def test_ten_thousand_atoms(programs, tmp_path, name: str):
+    check(programs["plain"], name, make_case([10_000, 2], [3, 1], np.float32), tmp_path)
+
+
 @pytest.mark.parametrize("channels", [1, 64, 65])
 def test_channels_around_a_tile(programs, tmp_path, channels: int):
     for kernel in CHANNELS:

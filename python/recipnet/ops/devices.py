@@ -11,7 +11,7 @@ ONE_LINE = 'extern "C" __global__ void one(int* out) { *out = 1; }'
 
 
 def describe() -> list[str]:
-    """Torch's CUDA, its devices, CuPy, NVRTC, and whether a kernel of one line compiles and, where there is a device, runs.
+    """Torch's CUDA, its devices, CuPy, NVRTC, and whether a kernel of one line compiles and, on a device, runs.
 
     Examples
     --------
