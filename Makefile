@@ -115,8 +115,9 @@ gpu: setup
 	  test -n "$$cuda" || { echo "this torch has no CUDA" >&2; exit 1; }; \
 	  $(BIN)/python -c 'import cupy' 2> /dev/null || $(BIN)/uv pip install --python $(BIN)/python "cupy-cuda$${cuda}x"
 	$(BIN)/pytest -m gpu tests/gpu
-	if command -v compute-sanitizer > /dev/null; then \
-	  compute-sanitizer --error-exitcode 1 $(BIN)/pytest -m gpu tests/gpu -k "equal_to_the_twin or halves"; \
+	if command -v compute-sanitizer > /dev/null; then for tool in memcheck racecheck; do \
+	  PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool $$tool --report-api-errors no --error-exitcode 1 \
+	    $(BIN)/pytest -m gpu tests/gpu -k "equal_to_the_twin or halves"; done; \
 	else echo "compute-sanitizer is not installed: left out"; fi
 	$(BIN)/python benches/python/bench_ops.py --device cuda --large
 

@@ -109,13 +109,15 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
         for (int axis = 0; axis < 3; ++axis) {
             h[axis] = hkl[3 * row + axis];
         }
+        bool sound = own.begin >= block_begin && own.end <= block_end;
         if constexpr (WEIGHTS == Weights::OfTerm) {
             const Rows lines = rows_of(hkl_offsets, crystal, reflections);
             stride = lines.end - lines.begin;
             place = term_of(where, crystal, own, lines, 0, row - lines.begin, size);
-            if (place < 0 || row < lines.begin || row >= lines.end) {
-                own = {0, 0};
-            }
+            sound = sound && place >= 0 && row >= lines.begin && row < lines.end;
+        }
+        if (!sound) { // the offsets are wrong
+            own = {0, 0};
         }
         if constexpr (WEIGHTS == Weights::OfKind) {
             place = row * size;

@@ -199,21 +199,29 @@ def test_values_of_any_size_keep_their_bits(programs, tmp_path, name: str, size:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f32")])
 def test_a_coordinate_that_is_no_number_spoils_what_it_enters_and_no_more(programs, tmp_path, name: str):
-    # the last atom of the first crystal, the first of the second
-    for value, atom, rows, terms in ((np.nan, 1, slice(4), slice(4, 8)), (np.inf, 2, slice(4, 9), slice(8, 13))):
-        case = make_case([2, 3], [4, 5], real_of(name))
-        case.frac[atom, 2] = value
+    # the last atom of the first crystal, also where a smaller one finds it left in shared memory; the first of the second
+    for value, atoms, reflections, spoilt in (
+        (np.nan, [2, 3], [4, 5], 1),
+        (np.nan, [3, 2], [5, 4], 2),
+        (np.inf, [2, 3], [4, 5], 2),
+    ):
+        case = make_case(atoms, reflections, real_of(name))
+        case.frac[spoilt, 2] = value
+        crystal = int(spoilt >= atoms[0])
+        rows = slice(*case.hkl_offsets[crystal : crystal + 2])
+        count = rows.stop - rows.start
+        first = case.term_ends[0] * crystal + count * (spoilt - case.atom_offsets[crystal])
         with np.errstate(invalid="ignore"):
             got = run(programs["plain"], name, case, tmp_path)[0]
         wrong = np.zeros(got.shape, bool)
         if name.startswith("structure_factor") or "forward" in name:
             wrong[rows] = True
         elif name.startswith("term_adjoint"):
-            wrong[terms] = True
+            wrong[first : first + count] = True
         elif name.startswith("kind_adjoint"):
-            wrong[rows, case.kinds[atom]] = True
+            wrong[rows, case.kinds[spoilt]] = True
         else:
-            wrong[atom] = True
+            wrong[spoilt] = True
         np.testing.assert_array_equal(np.isnan(got.real), wrong)
         np.testing.assert_array_equal(np.isnan(got.imag), wrong & np.iscomplexobj(got))
 
