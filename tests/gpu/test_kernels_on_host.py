@@ -199,7 +199,7 @@ def test_values_of_any_size_keep_their_bits(programs, tmp_path, name: str, size:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("f32")])
 def test_a_coordinate_that_is_no_number_spoils_what_it_enters_and_no_more(programs, tmp_path, name: str):
-    # the last atom of the first crystal, also where a smaller one finds it left in shared memory; the first of the second
+    # the last atom of the first crystal, also where a smaller one finds it left in shared memory; the first of the next
     for value, atoms, reflections, spoilt in (
         (np.nan, [2, 3], [4, 5], 1),
         (np.nan, [3, 2], [5, 4], 2),
