@@ -11,8 +11,8 @@
 // crystals: the atoms of all of them pass through shared memory in tiles, and a thread takes those of its own crystal. Sums
 // are kept per tile first, which bounds their rounding.
 //
-// `size`: the number of terms, or of kinds. `where`: the number of terms up to the end of each crystal (see term_ends), or
-// the kind of each atom.
+// `size`: the number of terms, or of kinds. `where`: the kind of each atom; or, for terms, their number up to the end of each
+// crystal (see term_ends), without which every block counts those before its own.
 //
 // Launch: BLOCK threads a block; ceil(H / BLOCK) blocks, or ceil(N / GRADIENT_ATOMS) for the position gradient.
 // term_ends: one block of SCAN.
@@ -65,11 +65,62 @@ template <typename Real> struct alignas(4 * sizeof(Real)) Atom {
     Real weight;
 };
 
-// The first term of the crystal's atom `atom` (its own number) and reflection `line`; negative if the crystal's terms are not
-// among those there are.
-static __device__ __forceinline__ long long term_of(const long long* ends, long long crystal, Rows own, Rows lines,
-                                                    long long atom, long long line, long long size) {
-    const long long begin = crystal > 0 ? ends[crystal - 1] : 0;
+template <typename Number> static __device__ __forceinline__ Number sum_of_warp(Number value) {
+    for (int other = WARP / 2; other > 0; other /= 2) {
+        value += __shfl_xor_sync(0xffffffffu, value, other);
+    }
+    return value;
+}
+
+static __device__ __forceinline__ long long terms_of(const long long* atom_offsets, const long long* hkl_offsets,
+                                                     long long crystal, long long atoms, long long reflections) {
+    const Rows own = rows_of(atom_offsets, crystal, atoms);
+    const Rows lines = rows_of(hkl_offsets, crystal, reflections);
+    return (own.end - own.begin) * (lines.end - lines.begin);
+}
+
+// Number of terms before a block's first crystal, counted by all its threads together; nobody asks where there are `ends`.
+static __device__ __forceinline__ long long terms_before(const long long* ends, const long long* atom_offsets,
+                                                         const long long* hkl_offsets, long long first, long long atoms,
+                                                         long long reflections) {
+    __shared__ long long parts[BLOCK / WARP];
+    const int thread = static_cast<int>(threadIdx.x);
+    if (ends != nullptr) {
+        return 0;
+    }
+    long long part = 0;
+    for (long long crystal = thread; crystal < first; crystal += BLOCK) {
+        part += terms_of(atom_offsets, hkl_offsets, crystal, atoms, reflections);
+    }
+    part = sum_of_warp(part);
+    if (thread % WARP == 0) {
+        parts[thread / WARP] = part;
+    }
+    __syncthreads();
+    long long sum = 0;
+    for (int warp = 0; warp < BLOCK / WARP; ++warp) {
+        sum += parts[warp];
+    }
+    return sum;
+}
+
+// The same before `crystal`, if there are `terms` before `known`, which is not after it.
+static __device__ __forceinline__ long long terms_until(const long long* ends, const long long* atom_offsets,
+                                                        const long long* hkl_offsets, long long terms, long long known,
+                                                        long long crystal, long long atoms, long long reflections) {
+    if (ends != nullptr) {
+        return crystal > 0 ? ends[crystal - 1] : 0;
+    }
+    for (; known < crystal; ++known) {
+        terms += terms_of(atom_offsets, hkl_offsets, known, atoms, reflections);
+    }
+    return terms;
+}
+
+// The first term of a crystal's atom `atom` (its own number) and reflection `line`, if its terms begin at `begin`; negative
+// if they are not among those there are.
+static __device__ __forceinline__ long long term_of(long long begin, Rows own, Rows lines, long long atom, long long line,
+                                                    long long size) {
     const long long stride = lines.end - lines.begin;
     const bool there = begin >= 0 && begin + (own.end - own.begin) * stride <= size;
     return there ? begin + atom * stride + line : -1;
@@ -96,6 +147,10 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
     // The atoms that this block needs, and those of this thread's crystal (none past the last reflection).
     const long long first_crystal = owner_of_block(hkl_offsets, 0, crystals, first);
     const long long last_crystal = owner_of_block(hkl_offsets, first_crystal, crystals, last);
+    long long terms = 0;
+    if constexpr (WEIGHTS == Weights::OfTerm) {
+        terms = terms_before(where, atom_offsets, hkl_offsets, first_crystal, atoms, reflections);
+    }
     const long long block_begin = rows_of(atom_offsets, first_crystal, atoms).begin;
     const long long block_end = rows_of(atom_offsets, last_crystal, atoms).end;
     Rows own = {0, 0};
@@ -113,7 +168,8 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
         if constexpr (WEIGHTS == Weights::OfTerm) {
             const Rows lines = rows_of(hkl_offsets, crystal, reflections);
             stride = lines.end - lines.begin;
-            place = term_of(where, crystal, own, lines, 0, row - lines.begin, size);
+            terms = terms_until(where, atom_offsets, hkl_offsets, terms, first_crystal, crystal, atoms, reflections);
+            place = term_of(terms, own, lines, 0, row - lines.begin, size);
             sound = sound && place >= 0 && row >= lines.begin && row < lines.end;
         }
         if (!sound) { // the offsets are wrong
@@ -244,6 +300,11 @@ static __device__ __forceinline__ void position_gradient(const Real* __restrict_
     const long long last = (first + GRADIENT_ATOMS < atoms ? first + GRADIENT_ATOMS : atoms) - 1;
     const long long first_crystal = owner_of_block(atom_offsets, 0, crystals, first);
     const long long last_crystal = owner_of_block(atom_offsets, first_crystal, crystals, last);
+    long long known = first_crystal; // `terms` are before this one
+    long long terms = 0;
+    if constexpr (WEIGHTS == Weights::OfTerm) {
+        terms = terms_before(where, atom_offsets, hkl_offsets, first_crystal, atoms, reflections);
+    }
     long long atom = first + static_cast<int>(threadIdx.x) / WARP * WARP_ATOMS;
     const long long warp_end = atom + WARP_ATOMS <= last ? atom + WARP_ATOMS : last + 1;
     while (atom < warp_end) {
@@ -259,7 +320,9 @@ static __device__ __forceinline__ void position_gradient(const Real* __restrict_
         long long place = 0; // of the weight of the first atom and reflection
         long long step = 0;  // to the next atom's
         if constexpr (WEIGHTS == Weights::OfTerm) {
-            place = term_of(where, crystal, own, lines, atom - own.begin, 0, size);
+            terms = terms_until(where, atom_offsets, hkl_offsets, terms, known, crystal, atoms, reflections);
+            known = crystal;
+            place = term_of(terms, own, lines, atom - own.begin, 0, size);
             step = lines.end - lines.begin;
             if (place < 0) {
                 lines = {0, 0};
@@ -307,10 +370,7 @@ static __device__ __forceinline__ void position_gradient(const Real* __restrict_
 #pragma unroll
         for (int i = 0; i < WARP_ATOMS; ++i) {
             for (int axis = 0; axis < 3; ++axis) {
-                Real sum = sums[i][axis];
-                for (int other = WARP / 2; other > 0; other /= 2) {
-                    sum += __shfl_xor_sync(0xffffffffu, sum, other);
-                }
+                const Real sum = sum_of_warp(sums[i][axis]);
                 if (lane == 0 && i < count) {
                     out[3 * (atom + i) + axis] = static_cast<Real>(6.283185307179586) * sum;
                 }
@@ -367,32 +427,35 @@ RECIPNET_GRADIENT(kind_position_gradient_f64, OfKind, double)
         NAME(const long long* atom_offsets, const long long* hkl_offsets, long long crystals, long long atoms,         \
              long long reflections, long long* ends)
 
+// A warp takes crystals that follow one another, twice: for their sum, and once it knows what the warps before it found.
 RECIPNET_SCAN(term_ends) {
-    __shared__ long long sums[SCAN];
-    const int thread = static_cast<int>(threadIdx.x);
-    const long long each = (crystals + SCAN - 1) / SCAN;
-    const long long begin = clamp(each * thread, crystals);
+    __shared__ long long sums[SCAN / WARP];
+    const int lane = static_cast<int>(threadIdx.x) % WARP;
+    const int warp = static_cast<int>(threadIdx.x) / WARP;
+    const long long each = (crystals + SCAN - 1) / SCAN * WARP;
+    const long long begin = clamp(each * warp, crystals);
     const long long end = clamp(begin + each, crystals);
-    const auto terms = [&](long long crystal) {
-        const Rows own = rows_of(atom_offsets, crystal, atoms);
-        const Rows lines = rows_of(hkl_offsets, crystal, reflections);
-        return (own.end - own.begin) * (lines.end - lines.begin);
-    };
     long long sum = 0;
-    for (long long crystal = begin; crystal < end; ++crystal) {
-        sum += terms(crystal);
+    for (long long crystal = begin + lane; crystal < end; crystal += WARP) {
+        sum += terms_of(atom_offsets, hkl_offsets, crystal, atoms, reflections);
     }
-    sums[thread] = sum;
-    for (int step = 1; step < SCAN; step *= 2) {
-        __syncthreads();
-        const long long before = thread >= step ? sums[thread - step] : 0;
-        __syncthreads();
-        sums[thread] += before;
+    sum = sum_of_warp(sum);
+    if (lane == 0) {
+        sums[warp] = sum;
     }
-    long long total = sums[thread] - sum;
-    for (long long crystal = begin; crystal < end; ++crystal) {
-        total += terms(crystal);
-        ends[crystal] = total;
+    __syncthreads();
+    long long total = sum_of_warp(lane < warp ? sums[lane] : 0);
+    for (long long tile = begin; tile < end; tile += WARP) {
+        const long long crystal = tile + lane;
+        long long run = crystal < end ? terms_of(atom_offsets, hkl_offsets, crystal, atoms, reflections) : 0;
+        for (int step = 1; step < WARP; step *= 2) {
+            const long long before = __shfl_up_sync(0xffffffffu, run, static_cast<unsigned int>(step));
+            run += lane >= step ? before : 0;
+        }
+        if (crystal < end) {
+            ends[crystal] = total + run;
+        }
+        total += __shfl_sync(0xffffffffu, run, WARP - 1);
     }
 }
 

@@ -38,13 +38,13 @@ def run(
     case: Case,
     folder: Path,
     channels: int | None = None,
-    contents: list[np.ndarray] | None = None,
+    contents: tuple[list[int], list[int], list[int] | None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What the kernel gives, what it should, the scale of the error.
 
-    ``contents``: other offsets, and other kinds or ends of terms, than the right ones.
+    ``contents``: other offsets, and other kinds or ends of terms (None: none), than the right ones.
     """
-    given = contents[:2] if contents else [case.atom_offsets, case.hkl_offsets]
+    given = [np.array(v) for v in contents[:2]] if contents else [case.atom_offsets, case.hkl_offsets]
     kernel, suffix = name.rsplit("_", 1)
     matrix = kernel in MATRIX
     channels = channels or (33 if matrix else 5)
@@ -68,8 +68,10 @@ def run(
     rows = len(values) if kernel != "term_adjoint" else len(case.hkl)
     if kernel in WEIGHTED:
         launch = launches.weighted(kernel, DTYPES[suffix], rows)
-        where, size = (case.kinds, KINDS) if kernel.startswith("kind") else (case.term_ends, case.terms)
-        where = np.resize(contents[2], where.shape) if contents else where
+        ends = case.term_ends if counts[0] > launches.MANY_CRYSTALS else 0
+        where, size = (case.kinds, KINDS) if kernel.startswith("kind") else (ends, case.terms)
+        if contents and not (kernel.startswith("term") and contents[2] is None):
+            where = np.resize(contents[2] or [0], len(case.frac) if kernel.startswith("kind") else counts[0])
         inputs = [case.frac, *arrays, case.hkl, *given, where, *counts, size]
     else:
         # the mean number of atoms that a kernel is for, which these batches need not have
@@ -233,7 +235,10 @@ def test_many_small_crystals(programs, tmp_path, name: str):
     counts[:, 500:900] = 0
     counts[0, 1200:1500] = 0
     counts[1, 1800:2100] = 0
-    check(programs["plain"], name, make_case(*counts.tolist(), np.float32), tmp_path)
+    case = make_case(*counts.tolist(), np.float32)
+    for many in (1024, 3000) if name.startswith("term") else (0,):
+        with mock.patch.object(launches, "MANY_CRYSTALS", many):
+            check(programs["plain"], name, case, tmp_path)
 
 
 @pytest.mark.parametrize("build", ["address", "thread"])
@@ -269,14 +274,15 @@ def test_halves_that_are_not_ordinary(programs, tmp_path):
 def test_wrong_offsets_never_read_or_write_out_of_bounds(programs, tmp_path, name: str):
     """On CUDA contents are not looked at: the values are undefined, the accesses are not."""
     case = make_case([10, 3, 8], [70, 5, 9], np.float32)
-    right = [0, 10, 13, 21], [0, 70, 75, 84], [-7, 10**12, 3]
-    for atoms, rows, where in (
-        ([5, 60, -3, 99], right[1], case.term_ends),
-        (right[0], [7, -90, 200, 10], case.term_ends),
-        ([0, 10, 10, 10], [0, 9, 3, 84], case.term_ends),
-        right,
+    atoms, rows = [0, 10, 13, 21], [0, 70, 75, 84]
+    for contents in (
+        ([5, 60, -3, 99], rows, None),
+        (atoms, [7, -90, 200, 10], None),
+        ([0, 10, 10, 10], [0, 9, 3, 84], None),
+        (atoms, rows, [-7, 10**12, 3]),
+        ([0, 10, 10, 10], [0, 9, 3, 84], case.term_ends.tolist()),
     ):
-        run(programs["address"], name, case, tmp_path, contents=[np.array(v, np.int64) for v in (atoms, rows, where)])
+        run(programs["address"], name, case, tmp_path, contents=contents)
 
 
 def test_plans_cover_every_row():
@@ -294,9 +300,8 @@ def test_plans_cover_every_row():
                     ("channel_position_gradient", 16, count),
                 ):
                     launch = launches.channels(kernel, torch.float32, rows, len(counts), count, matrix)
-                    first = (ends - counts) // tall + np.arange(
-                        len(counts)
-                    )  # block of each crystal, as share_of has it
+                    # first block of each crystal, as share_of has it
+                    first = (ends - counts) // tall + np.arange(len(counts))
                     needed = -(-np.asarray(counts) // tall)
                     assert np.all(first + needed <= [*first[1:], launch.blocks[0]]) or rows == 0
                     assert launch.blocks[1] * wide >= count > (launch.blocks[1] - 1) * wide

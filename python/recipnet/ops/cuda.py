@@ -69,7 +69,7 @@ def _matrix_units(device: torch.device) -> bool:
 
 
 def _run(launch: Launch, *arguments: Tensor | int) -> None:
-    """Put a launch on torch's current stream; tensors are passed as pointers."""
+    """Put a launch on torch's current stream; tensors are passed as pointers, and 0 is none."""
     if launch.empty:
         return
     import cupy
@@ -94,10 +94,12 @@ def _contiguous(batch: Batch) -> Batch:
     return tuple(values.contiguous() for values in batch)
 
 
-def _term_ends(batch: Batch) -> Tensor:
-    """Number of terms up to the end of each crystal."""
+def _term_ends(batch: Batch) -> Tensor | int:
+    """Number of terms up to the end of each crystal, or a null pointer: the kernels count so few themselves."""
     frac, hkl, atom_offsets, hkl_offsets = batch
     crystals = atom_offsets.shape[0] - 1
+    if crystals <= launches.MANY_CRYSTALS:
+        return 0
     ends = torch.empty_like(atom_offsets[1:])
     _run(launches.term_ends(crystals), atom_offsets, hkl_offsets, crystals, frac.shape[0], hkl.shape[0], ends)
     return ends
@@ -111,9 +113,9 @@ def _weighted(
     frac, hkl, atom_offsets, hkl_offsets = batch
     inputs = [_real(values) for values in inputs]
     launch = launches.weighted(kernel, inputs[0].dtype, rows)
-    where = _term_ends(batch) if where is None else where.contiguous()
+    named = _term_ends(batch) if where is None else where.contiguous()
     sizes = (atom_offsets.shape[0] - 1, frac.shape[0], hkl.shape[0], size)
-    _run(launch, frac, *inputs, hkl, atom_offsets, hkl_offsets, where, *sizes, out)
+    _run(launch, frac, *inputs, hkl, atom_offsets, hkl_offsets, named, *sizes, out)
     return out
 
 

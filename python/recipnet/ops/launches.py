@@ -18,6 +18,8 @@ HEADERS = {"channels_matrix.cu": ("turns.cuh", "matrix.cuh")}
 MATRIX_CHANNELS = 32
 # With fewer atoms a crystal, on average, warps that own 32 atoms each would mostly have none.
 FEW_ATOMS = 64
+# Beyond so many crystals their terms are counted by a launch of its own, and not by every block again.
+MANY_CRYSTALS = 1024
 SUFFIXES = {torch.float32: "f32", torch.float64: "f64", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 

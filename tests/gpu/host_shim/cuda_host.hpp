@@ -3,7 +3,7 @@
 //
 // Blocks run one after another. __shared__ is a static, which is one object for all threads of the running block; it keeps
 // what the last block left, where the device would hold anything. Known: grids of two dimensions, blocks of one (whole warps
-// where lanes meet), __syncthreads and its count, __shfl_xor_sync, sincospi, __sincosf, fmaf, numbers read as bits;
+// where lanes meet), __syncthreads and its count, __shfl_sync and its kin, sincospi, __sincosf, fmaf, numbers read as bits;
 // matrix_host.hpp: the matrix units.
 #pragma once
 
@@ -73,13 +73,21 @@ inline int __syncthreads_count(int predicate) {
 }
 
 // All lanes take part; a double holds what they show each other.
-template <typename Real> Real __shfl_xor_sync(unsigned int, Real value, int mask) {
+template <typename Number> Number __shfl_sync(unsigned int, Number value, int source) {
     using namespace cuda_host;
-    const unsigned int lane = threadIdx.x % WARP_SIZE;
     auto& numbers = this_warp->numbers[exchange++ % 2];
-    numbers[lane] = value;
+    numbers[threadIdx.x % WARP_SIZE] = static_cast<double>(value);
     this_warp->barrier.arrive_and_wait();
-    return static_cast<Real>(numbers[lane ^ static_cast<unsigned int>(mask)]);
+    return static_cast<Number>(numbers[static_cast<unsigned int>(source) % WARP_SIZE]);
+}
+
+template <typename Number> Number __shfl_xor_sync(unsigned int lanes, Number value, int mask) {
+    return __shfl_sync(lanes, value, static_cast<int>(threadIdx.x) ^ mask);
+}
+
+template <typename Number> Number __shfl_up_sync(unsigned int lanes, Number value, unsigned int step) {
+    const unsigned int lane = threadIdx.x % cuda_host::WARP_SIZE;
+    return __shfl_sync(lanes, value, static_cast<int>(lane < step ? lane : lane - step));
 }
 
 inline void sincospi(double x, double* sine, double* cosine) {
