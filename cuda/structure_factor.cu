@@ -170,7 +170,7 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
             stride = lines.end - lines.begin;
             terms = terms_until(where, atom_offsets, hkl_offsets, terms, first_crystal, crystal, atoms, reflections);
             place = term_of(terms, own, lines, 0, row - lines.begin, size);
-            sound = sound && place >= 0 && row >= lines.begin && row < lines.end;
+            sound = sound && place >= 0 && row < lines.end;
         }
         if (!sound) { // the offsets are wrong
             own = {0, 0};

@@ -95,8 +95,7 @@ template <int ROWS>
     }
     const Rows own = rows_of(span.own_offsets, low, span.own_count);
     const long long first = own.begin + (block - begin(low)) * ROWS;
-    const long long left = first < own.begin || first > own.end ? 0 : own.end - first;
-    return {first, static_cast<int>(left < ROWS ? left : ROWS), rows_of(span.other_offsets, low, span.other_count)};
+    return {first, static_cast<int>(clamp(own.end - first, ROWS)), rows_of(span.other_offsets, low, span.other_count)};
 }
 
 // Numbers as they are stored: float, double, or 16 bits that are widened without a header of CUDA.

@@ -279,6 +279,8 @@ def test_wrong_offsets_never_read_or_write_out_of_bounds(programs, tmp_path, nam
         ([5, 60, -3, 99], rows, None),
         (atoms, [7, -90, 200, 10], None),
         ([0, 10, 10, 10], [0, 9, 3, 84], None),
+        ([2, 10, 13, 19], [5, 70, 75, 80], None),
+        (atoms, [0, 73, 73, 80], None),
         (atoms, rows, [-7, 10**12, 3]),
         ([0, 10, 10, 10], [0, 9, 3, 84], case.term_ends.tolist()),
     ):

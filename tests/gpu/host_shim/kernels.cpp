@@ -102,6 +102,7 @@ int main(int count, char** words) {
     std::ofstream output(words[6], std::ios::binary);
     long long size = 0;
     const auto arguments = read(input, size);
+    std::memset(arguments.back().bytes.get(), 0xff, static_cast<std::size_t>(size)); // no number, until one is written
     const auto number = [&](int place) { return static_cast<unsigned int>(std::stoul(words[place])); };
     KERNELS.at(words[1])({number(2), number(3)}, number(4), arguments);
     output.write(arguments.back().bytes.get(), size);
