@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gpu.shim import start
-from recipnet.ops import cpu, cuda, launches
+from recipnet.ops import cpu, cuda, launches, operators
 
 ATOMS, REFLECTIONS = [3, 0, 20, 1], [10, 4, 70, 33]
 
@@ -26,6 +26,7 @@ def launched(monkeypatch, programs, tmp_path) -> list[str]:
         out.view(-1).view(torch.uint8).copy_(torch.from_numpy(got))
 
     monkeypatch.setattr(cuda, "_run", run)
+    monkeypatch.setattr(cuda, "available", lambda: True)
     monkeypatch.setattr(cuda, "_matrix_units", lambda device: True)
     return names
 
@@ -48,7 +49,8 @@ def example(dtype: torch.dtype, atoms: list[int], reflections: list[int]) -> dic
         "many_t": random(columns, 40, kind=dtype.to_complex()),
         "w": random(sum(n * m for n, m in zip(atoms, reflections, strict=True))),
         "kinds": torch.arange(rows) ** 2 % 3,
-        "by_kind": random(columns, 3),
+        "table": random(3, 7),
+        "places": random(columns).abs() % 4.0,
     }
 
 
@@ -63,6 +65,7 @@ def test_equal_to_the_core(launched, monkeypatch, dtype, many):
     forward, adjoint = (
         ("matrix_forward", "matrix_few_adjoint") if suffix == "f32" else ("channel_forward", "channel_adjoint")
     )
+    read = v["places"], v["kinds"], 0
     for name, inputs, kernels in (
         ("channel_forward", (v["q"][:, :1],), ["structure_factor"]),
         ("channel_forward", (v["q"],), ["channel_forward"]),
@@ -73,12 +76,13 @@ def test_equal_to_the_core(launched, monkeypatch, dtype, many):
         ("term_forward", (v["w"],), [*ends, "term_forward"]),
         ("term_adjoint", (g, len(v["w"])), [*ends, "term_adjoint"]),
         ("term_position_gradient", (v["w"], g), [*ends, "term_position_gradient"]),
-        ("kind_forward", (v["by_kind"], v["kinds"]), ["kind_forward"]),
-        ("kind_adjoint", (g, v["kinds"], 3), ["kind_adjoint"]),
-        ("kind_position_gradient", (v["by_kind"], v["kinds"], g), ["kind_position_gradient"]),
+        ("table_forward", (v["table"], *read), ["kind_forward"]),
+        ("table_adjoint", (g, *read, 3, 7), ["kind_adjoint"]),
+        ("table_position_gradient", (v["table"], *read, g), ["kind_position_gradient"]),
     ):
         launched.clear()
-        got, expected = getattr(cuda, name)(*inputs, batch), getattr(cpu, name)(*inputs, batch)
+        operator = getattr(operators, name)
+        got, expected = operator.cuda(*inputs, *batch), operator(*inputs, *batch)
         assert launched == [kernel if kernel == "term_ends" else f"{kernel}_{suffix}" for kernel in kernels]
         assert got.dtype == expected.dtype
         limit = (1e-5 if dtype == torch.float32 else 1e-12) * expected.abs().max()
@@ -109,9 +113,8 @@ def test_nothing_to_sum(launched, atoms, reflections):
         ("term_forward", (v["w"],)),
         ("term_adjoint", (g, 0)),
         ("term_position_gradient", (v["w"], g)),
-        ("kind_forward", (v["by_kind"], v["kinds"])),
-        ("kind_adjoint", (g, v["kinds"], 3)),
+        ("table_forward", (v["table"], v["places"], v["kinds"], 0)),
+        ("table_adjoint", (g, v["places"], v["kinds"], 0, 3, 7)),
     ):
-        torch.testing.assert_close(
-            getattr(cuda, name)(*inputs, batch), getattr(cpu, name)(*inputs, batch), rtol=0, atol=0
-        )
+        operator = getattr(operators, name)
+        torch.testing.assert_close(operator.cuda(*inputs, *batch), operator(*inputs, *batch), rtol=0, atol=0)

@@ -6,6 +6,7 @@ import torch
 
 from models import fourier_twin as twin
 from recipnet.ops import operators, plain, recip_adjoint, recip_forward, structure_factor
+from recipnet.ops.table import values_at
 
 LIMIT = {torch.float32: 1e-5, torch.float64: 1e-12}
 ATOMS, REFLECTIONS = [3, 0, 1, 200, 5, 17, 129, 1, 128], [40, 5, 1, 300, 0, 7, 128, 127, 2]
@@ -63,10 +64,12 @@ def check_batch(device, atoms, reflections, dtype, seed=0, channels=5):
     got = structure_factor(moved[0], w.to(device), *moved[1:], per_term=True).cpu()
     size = twin.term_forward(w.abs(), torch.zeros_like(batch[0]), *batch[1:]).real
     assert ((got - twin.term_forward(w, *batch)).abs() <= LIMIT[dtype] * size).all()
-    by_kind, kinds = torch.randn(len(batch[1]), 3, generator=generator).to(dtype), torch.arange(len(batch[0])) ** 2 % 3
-    got = operators.kind_forward(by_kind.to(device), kinds.to(device), *moved).cpu()
+    kinds = torch.arange(len(batch[0])) ** 2 % 3
+    table, places = (torch.rand(*shape, generator=generator).to(dtype) for shape in ((3, 7), (len(batch[1]),)))
+    places *= 4.0
+    got = operators.table_forward(*(v.to(device) for v in (table, places, kinds)), 0, *moved).cpu()
     atom, reflection = plain.term_rows(len(w), batch)
-    w = by_kind[reflection, kinds[atom]]
+    w = values_at(table, places)[reflection, kinds[atom]]
     size = twin.term_forward(w.abs(), torch.zeros_like(batch[0]), *batch[1:]).real
     assert ((got - twin.term_forward(w, *batch)).abs() <= LIMIT[dtype] * size).all()
     g = t[:, 0].contiguous()
@@ -74,11 +77,12 @@ def check_batch(device, atoms, reflections, dtype, seed=0, channels=5):
         ("channel_position_gradient", (q, t)),
         ("term_adjoint", (g, len(w))),
         ("term_position_gradient", (w, g)),
-        ("kind_adjoint", (g, kinds, 3)),
-        ("kind_position_gradient", (by_kind, kinds, g)),
+        ("table_forward", (table, places, kinds, 1)),
+        ("table_adjoint", (g, places, kinds, 0, 3, 7)),
+        ("table_position_gradient", (table, places, kinds, 0, g)),
     ):
         operator = getattr(operators, name)
         got = operator(*(v.to(device) if isinstance(v, torch.Tensor) else v for v in inputs), *moved).cpu()
         expected = operator(*map(widened, inputs), batch[0].double(), *batch[1:])
         # errors of many terms cancel, so that the largest gradient may stand for the sum of their sizes
-        assert torch.allclose(got.double(), expected, rtol=0, atol=100 * LIMIT[dtype] * float(1 + amax(expected)))
+        assert torch.allclose(widened(got), expected, rtol=0, atol=100 * LIMIT[dtype] * float(1 + amax(expected)))

@@ -98,20 +98,25 @@ def term_position_gradient(weights: Tensor, g: Tensor, batch: Batch) -> Tensor:
     return made
 
 
-def kind_forward(values: Tensor, kinds: Tensor, batch: Batch) -> Tensor:
+def table_forward(values: Tensor, places: Tensor, kinds: Tensor, order: int, batch: Batch) -> Tensor:
     made, out = _complex(values, batch[1].shape[0])
-    _core.weighted_forward(_arrays(batch), _flat(values), "kind", (_flat(kinds), values.shape[1]), out)
+    table = (_flat(kinds), _flat(places), *values.shape, order)
+    _core.weighted_forward(_arrays(batch), _flat(values), "table", table, out)
     return made
 
 
-def kind_adjoint(g: Tensor, kinds: Tensor, count: int, batch: Batch) -> Tensor:
-    made, out = _real(batch[0], batch[1].shape[0], count)
-    _core.weighted_adjoint(_arrays(batch), _flat(g), "kind", (_flat(kinds), count), out)
+def table_adjoint(
+    g: Tensor, places: Tensor, kinds: Tensor, order: int, rows: int, columns: int, batch: Batch
+) -> Tensor:
+    made, out = _real(batch[0], rows, columns)
+    _core.weighted_adjoint(_arrays(batch), _flat(g), "table", (_flat(kinds), _flat(places), rows, columns, order), out)
     return made
 
 
-def kind_position_gradient(values: Tensor, kinds: Tensor, g: Tensor, batch: Batch) -> Tensor:
+def table_position_gradient(
+    values: Tensor, places: Tensor, kinds: Tensor, order: int, g: Tensor, batch: Batch
+) -> Tensor:
     made, out = _real(values, *batch[0].shape)
-    of_atoms = (_flat(kinds), values.shape[1])
-    _core.weighted_position_gradient(_arrays(batch), _flat(values), _flat(g), "kind", of_atoms, out)
+    table = (_flat(kinds), _flat(places), *values.shape, order)
+    _core.weighted_position_gradient(_arrays(batch), _flat(values), _flat(g), "table", table, out)
     return made

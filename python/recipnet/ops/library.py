@@ -30,7 +30,8 @@ class Operator:
         return out
 
     def on_cuda(self, implementation: Callable[..., Tensor]) -> None:
-        """Register the implementation for CUDA tensors."""
+        """Register the implementation for CUDA tensors, which works on others too where its kernels do."""
+        self.cuda = implementation
         _LIBRARY.impl(self.name, implementation, "CUDA")
 
     def shape(self, fake: Callable[..., Tensor]) -> None:

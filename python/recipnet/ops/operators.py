@@ -4,7 +4,8 @@ Three families, each of a forward sum, its adjoint and its position gradient, cl
 
 - ``channel_*``: C real numbers at each atom, C complex numbers at each reflection;
 - ``term_*``: one weight for each atom and reflection;
-- ``kind_*``: one weight for each reflection and kind of atom (derivatives of its position gradient are not made);
+- ``table_*``: weights read from a table by cubic convolution, see `recipnet.ops.table`, or a derivative of them by the
+  place, whose order is an argument (derivatives of its position gradient are not made);
 
 and ``convolve``, ``correlate``, which never write the complex numbers between a forward and an adjoint sum.
 With e = exp(+2 pi i h.x) the position gradient of ``Re <t, forward(q)>`` is ``2 pi sum_h h Re[conj(i e) q t]``,
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from recipnet.ops import cpu, cuda, plain
 from recipnet.ops.library import Operator
+from recipnet.ops.table import add_values, values_at
 
 TWO_PI = 2.0 * math.pi
 Gradients = tuple[Tensor | None, ...]
@@ -90,28 +92,52 @@ def term_position_gradient(
     return cpu.term_position_gradient(weights, g, (frac, hkl, atom_offsets, hkl_offsets))
 
 
-# kinds
+# tables
 
 
 @Operator
-def kind_forward(
-    values: Tensor, kinds: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
+def table_forward(
+    values: Tensor,
+    places: Tensor,
+    kinds: Tensor,
+    order: int,
+    frac: Tensor,
+    hkl: Tensor,
+    atom_offsets: Tensor,
+    hkl_offsets: Tensor,
 ) -> Tensor:
-    return cpu.kind_forward(values, kinds, (frac, hkl, atom_offsets, hkl_offsets))
+    return cpu.table_forward(values, places, kinds, order, (frac, hkl, atom_offsets, hkl_offsets))
 
 
 @Operator
-def kind_adjoint(
-    g: Tensor, kinds: Tensor, count: int, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
+def table_adjoint(
+    g: Tensor,
+    places: Tensor,
+    kinds: Tensor,
+    order: int,
+    rows: int,
+    columns: int,
+    frac: Tensor,
+    hkl: Tensor,
+    atom_offsets: Tensor,
+    hkl_offsets: Tensor,
 ) -> Tensor:
-    return cpu.kind_adjoint(g, kinds, count, (frac, hkl, atom_offsets, hkl_offsets))
+    return cpu.table_adjoint(g, places, kinds, order, rows, columns, (frac, hkl, atom_offsets, hkl_offsets))
 
 
 @Operator
-def kind_position_gradient(
-    values: Tensor, kinds: Tensor, g: Tensor, frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor
+def table_position_gradient(
+    values: Tensor,
+    places: Tensor,
+    kinds: Tensor,
+    order: int,
+    g: Tensor,
+    frac: Tensor,
+    hkl: Tensor,
+    atom_offsets: Tensor,
+    hkl_offsets: Tensor,
 ) -> Tensor:
-    return cpu.kind_position_gradient(values, kinds, g, (frac, hkl, atom_offsets, hkl_offsets))
+    return cpu.table_position_gradient(values, places, kinds, order, g, (frac, hkl, atom_offsets, hkl_offsets))
 
 
 # CUDA
@@ -158,19 +184,19 @@ def _(weights: Tensor, g: Tensor, *batch: Tensor) -> Tensor:
     return _cuda("term_position_gradient")(weights, g, batch)
 
 
-@kind_forward.on_cuda
-def _(values: Tensor, kinds: Tensor, *batch: Tensor) -> Tensor:
-    return _cuda("kind_forward")(values, kinds, batch)
+@table_forward.on_cuda
+def _(values: Tensor, places: Tensor, kinds: Tensor, order: int, *batch: Tensor) -> Tensor:
+    return _cuda("kind_forward")(values_at(values, places, order), kinds, batch)
 
 
-@kind_adjoint.on_cuda
-def _(g: Tensor, kinds: Tensor, count: int, *batch: Tensor) -> Tensor:
-    return _cuda("kind_adjoint")(g, kinds, count, batch)
+@table_adjoint.on_cuda
+def _(g: Tensor, places: Tensor, kinds: Tensor, order: int, rows: int, columns: int, *batch: Tensor) -> Tensor:
+    return add_values(_cuda("kind_adjoint")(g, kinds, rows, batch), places, columns, order)
 
 
-@kind_position_gradient.on_cuda
-def _(values: Tensor, kinds: Tensor, g: Tensor, *batch: Tensor) -> Tensor:
-    return _cuda("kind_position_gradient")(values, kinds, g, batch)
+@table_position_gradient.on_cuda
+def _(values: Tensor, places: Tensor, kinds: Tensor, order: int, g: Tensor, *batch: Tensor) -> Tensor:
+    return _cuda("kind_position_gradient")(values_at(values, places, order), kinds, g, batch)
 
 
 # shapes
@@ -206,14 +232,16 @@ def _(g: Tensor, terms: int, frac: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty((terms,))
 
 
-@kind_forward.shape
-def _(values: Tensor, kinds: Tensor, frac: Tensor, hkl: Tensor, *_: Tensor) -> Tensor:
+@table_forward.shape
+def _(values: Tensor, places: Tensor, kinds: Tensor, order: int, frac: Tensor, hkl: Tensor, *_: Tensor) -> Tensor:
     return _complex(frac, hkl.shape[0])
 
 
-@kind_adjoint.shape
-def _(g: Tensor, kinds: Tensor, count: int, frac: Tensor, *_: Tensor) -> Tensor:
-    return frac.new_empty((g.shape[0], count))
+@table_adjoint.shape
+def _(
+    g: Tensor, places: Tensor, kinds: Tensor, order: int, rows: int, columns: int, frac: Tensor, *_: Tensor
+) -> Tensor:
+    return frac.new_empty((rows, columns))
 
 
 @channel_position_gradient.shape
@@ -226,8 +254,8 @@ def _(weights: Tensor, g: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty(frac.shape)
 
 
-@kind_position_gradient.shape
-def _(values: Tensor, kinds: Tensor, g: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
+@table_position_gradient.shape
+def _(values: Tensor, places: Tensor, kinds: Tensor, order: int, g: Tensor, frac: Tensor, *_: Tensor) -> Tensor:
     return frac.new_empty(frac.shape)
 
 
@@ -236,6 +264,11 @@ def _(values: Tensor, kinds: Tensor, g: Tensor, frac: Tensor, *_: Tensor) -> Ten
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(*(value for value in inputs if isinstance(value, Tensor)))
+
+
+def _keep_order(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _keep(ctx, inputs, output)
+    ctx.order = inputs[3]
 
 
 def _along(hkl: Tensor, t: Tensor) -> Tensor:
@@ -336,18 +369,35 @@ def _term_position_gradient_backward(ctx: Any, v: Tensor) -> Gradients:
     return dw, dg, dx, None, None, None
 
 
-def _kind_forward_backward(ctx: Any, g: Tensor) -> Gradients:
-    values, kinds, *batch = ctx.saved_tensors
-    dv = kind_adjoint(g, kinds, values.shape[1], *batch) if ctx.needs_input_grad[0] else None
-    dx = kind_position_gradient(values, kinds, g, *batch) if ctx.needs_input_grad[2] else None
-    return dv, None, dx, None, None, None
+def _real_dot(g: Tensor, f: Tensor) -> Tensor:
+    """``Re[conj(g) f]``."""
+    return g.real * f.real + g.imag * f.imag
 
 
-def _kind_adjoint_backward(ctx: Any, u: Tensor) -> Gradients:
-    g, kinds, *batch = ctx.saved_tensors
-    dg = kind_forward(u, kinds, *batch) if ctx.needs_input_grad[0] else None
-    dx = kind_position_gradient(u, kinds, g, *batch) if ctx.needs_input_grad[3] else None
-    return dg, None, None, dx, None, None, None
+def _table_forward_backward(ctx: Any, g: Tensor) -> Gradients:
+    values, places, kinds, *batch = ctx.saved_tensors
+    order = ctx.order
+    dv = dp = dx = None
+    if ctx.needs_input_grad[0]:
+        dv = table_adjoint(g, places, kinds, order, *values.shape, *batch)
+    if ctx.needs_input_grad[1]:
+        dp = _real_dot(g, table_forward(values, places, kinds, order + 1, *batch))
+    if ctx.needs_input_grad[4]:
+        dx = table_position_gradient(values, places, kinds, order, g, *batch)
+    return dv, dp, None, None, dx, None, None, None
+
+
+def _table_adjoint_backward(ctx: Any, u: Tensor) -> Gradients:
+    g, places, kinds, *batch = ctx.saved_tensors
+    order = ctx.order
+    dg = dp = dx = None
+    if ctx.needs_input_grad[0]:
+        dg = table_forward(u, places, kinds, order, *batch)
+    if ctx.needs_input_grad[1]:
+        dp = _real_dot(g, table_forward(u, places, kinds, order + 1, *batch))
+    if ctx.needs_input_grad[6]:
+        dx = table_position_gradient(u, places, kinds, order, g, *batch)
+    return dg, dp, None, None, None, None, dx, None, None, None
 
 
 def _no_backward(ctx: Any, v: Tensor) -> Gradients:
@@ -363,8 +413,8 @@ for _operator, _backward in (
     (term_forward, _term_forward_backward),
     (term_adjoint, _term_adjoint_backward),
     (term_position_gradient, _term_position_gradient_backward),
-    (kind_forward, _kind_forward_backward),
-    (kind_adjoint, _kind_adjoint_backward),
-    (kind_position_gradient, _no_backward),
+    (table_forward, _table_forward_backward),
+    (table_adjoint, _table_adjoint_backward),
+    (table_position_gradient, _no_backward),
 ):
-    _operator.gradient(_backward, _keep)
+    _operator.gradient(_backward, _keep_order if _operator.name.startswith("table") else _keep)

@@ -12,7 +12,7 @@ from torch import Tensor
 from recipnet.errors import ArgumentError
 from recipnet.ops import operators
 from recipnet.ops.checks import check_batch, check_contents, check_device, check_values, refuse
-from recipnet.ops.table import interpolate
+from recipnet.ops.table import extend
 
 
 def _checked(frac: Tensor, hkl: Tensor, atom_offsets: Tensor, hkl_offsets: Tensor, check: bool) -> None:
@@ -197,8 +197,8 @@ def structure_factor(
                 name="weights",
                 value=None,
             )
-        values = _at_reflections(frac, hkl, species, table, stol_max, inverse_d, check)
-        return operators.kind_forward(values, species, frac, hkl, atom_offsets, hkl_offsets)
+        values, places = _table(frac, hkl, species, table, stol_max, inverse_d, check)
+        return operators.table_forward(values, places, species, 0, frac, hkl, atom_offsets, hkl_offsets)
     if species is not None or table is not None or stol_max is not None or inverse_d is not None:
         raise ArgumentError(
             "weights is given: species, table, stol_max and inverse_d belong to weights=None",
@@ -213,13 +213,13 @@ def structure_factor(
             if weights.shape[0] != needed:
                 raise refuse("weights", weights, f"({atoms},) or ({needed},)")
         return operators.term_forward(weights, frac, hkl, atom_offsets, hkl_offsets)
-    return operators.channel_forward(weights[:, None], frac, hkl, atom_offsets, hkl_offsets)[:, 0]
+    return operators.channel_forward(weights[:, None], frac, hkl, atom_offsets, hkl_offsets).squeeze(1)
 
 
-def _at_reflections(
+def _table(
     frac: Tensor, hkl: Tensor, species: Tensor, table: Tensor, stol_max: float, inverse_d: Tensor, check: bool
-) -> Tensor:
-    """Form factors (H, S) of all species at all reflections."""
+) -> tuple[Tensor, Tensor]:
+    """The table with a column more on either side, and the places of the reflections in it."""
     if not isinstance(species, Tensor) or species.shape != frac.shape[:1] or species.dtype != torch.int64:
         if isinstance(species, Tensor):
             raise refuse("species", species, f"({frac.shape[0]},) int64")
@@ -239,4 +239,5 @@ def _at_reflections(
             raise refuse("inverse_d", inverse_d, f"values from 0 to 2 stol_max = {2.0 * stol_max:g}")
         if species.numel() and not 0 <= int(species.min()) <= int(species.max()) < table.shape[0]:
             raise refuse("species", species, f"rows of table, 0 to {table.shape[0] - 1}")
-    return interpolate(table, inverse_d * ((table.shape[1] - 1) / (2.0 * stol_max)))
+    last = table.shape[1] - 1.0
+    return extend(table), (inverse_d * (last / (2.0 * stol_max))).clamp(0.0, last)

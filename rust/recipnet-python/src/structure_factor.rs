@@ -6,7 +6,7 @@
 use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1};
 use pyo3::prelude::*;
 use recipnet_core::error::{ArgumentError, Error, Result};
-use recipnet_core::structure_factor::{self as sums, Keep, Ragged, Scalar, Weights};
+use recipnet_core::structure_factor::{self as sums, Keep, Lookup, Ragged, Scalar, Weights};
 
 use crate::arrays::{compute, rows, slice};
 use crate::error::CoreError;
@@ -69,27 +69,47 @@ fn on_batch<T: Scalar + Element>(
     })
 }
 
-/// Weights by their layout, "atom", "term" or "kind".
-fn weights_of<'a, T: Scalar>(
+/// Rows of the atoms, places of the reflections, numbers of rows and columns, order of differentiation.
+type Table<'py> = Option<(PyReadonlyArray1<'py, i64>, Bound<'py, PyAny>, usize, usize, u32)>;
+
+/// Arrays of a [`Table`].
+type Held<'py, T> = Option<(PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, T>, usize, usize, u32)>;
+
+fn held<'py, T: Element>(table: &Table<'py>) -> PyResult<Held<'py, T>> {
+    let Some((kinds, places, rows, columns, order)) = table else {
+        return Ok(None);
+    };
+    Ok(Some((kinds.clone(), places.extract()?, *rows, *columns, *order)))
+}
+
+fn lookup_of<'a, T: Element>(held: &'a Held<'_, T>) -> PyResult<Lookup<'a, T>> {
+    let Some((kinds, places, rows, columns, order)) = held else {
+        return Err(refuse("table", "None", "is needed for this layout"));
+    };
+    Ok(Lookup {
+        kinds: slice("kinds", kinds)?,
+        places: slice("places", places)?,
+        rows: *rows,
+        columns: *columns,
+        order: *order,
+    })
+}
+
+/// Weights by their layout, "atom", "term" or "table".
+fn weights_of<'a, T: Scalar + Element>(
     layout: &str,
     values: &'a [T],
-    kinds: &'a [i64],
-    count: usize,
+    held: &'a Held<'_, T>,
 ) -> PyResult<Weights<'a, T>> {
     match layout {
         "atom" => Ok(Weights::Atom(values)),
         "term" => Ok(Weights::Term(values)),
-        "kind" => Ok(Weights::Kind { values, kinds, count }),
-        _ => Err(refuse("layout", layout, "must be atom, term or kind")),
+        "table" => Ok(Weights::Table {
+            values,
+            lookup: lookup_of(held)?,
+        }),
+        _ => Err(refuse("layout", layout, "must be atom, term or table")),
     }
-}
-
-type Kinds<'py> = Option<(PyReadonlyArray1<'py, i64>, usize)>;
-
-fn kinds_of<'a>(kinds: &'a Kinds<'_>) -> PyResult<(&'a [i64], usize)> {
-    kinds
-        .as_ref()
-        .map_or(Ok((&[][..], 0)), |(kinds, count)| Ok((slice("kinds", kinds)?, *count)))
 }
 
 fn forward<'py, T: Scalar + Element>(
@@ -97,31 +117,31 @@ fn forward<'py, T: Scalar + Element>(
     arrays: &Arrays<'py, T>,
     weights: &Bound<'py, PyAny>,
     layout: &str,
-    kinds: &Kinds<'py>,
+    table: &Table<'py>,
     out: &Bound<'py, PyAny>,
 ) -> PyResult<()> {
     let mut out = out.extract::<PyReadwriteArray1<T>>()?;
     let out = groups(&mut out)?;
-    let (weights, (kinds, count)) = (weights.extract::<PyReadonlyArray1<T>>()?, kinds_of(kinds)?);
-    let weights = weights_of(layout, slice("weights", &weights)?, kinds, count)?;
+    let (weights, held) = (weights.extract::<PyReadonlyArray1<T>>()?, held(table)?);
+    let weights = weights_of(layout, slice("weights", &weights)?, &held)?;
     on_batch(py, arrays, |batch| sums::forward(batch, &weights, None, out))
 }
 
 /// `F` of weights, as pairs; see `recipnet.ops`.
 #[pyfunction]
-#[pyo3(signature = (batch, weights, layout, kinds, out))]
+#[pyo3(signature = (batch, weights, layout, table, out))]
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn weighted_forward<'py>(
     py: Python<'py>,
     batch: Batch<'py>,
     weights: Bound<'py, PyAny>,
     layout: &str,
-    kinds: Kinds<'py>,
+    table: Table<'py>,
     out: Bound<'py, PyAny>,
 ) -> PyResult<()> {
     match batch {
-        Batch::Single(arrays) => forward(py, &arrays, &weights, layout, &kinds, &out),
-        Batch::Double(arrays) => forward(py, &arrays, &weights, layout, &kinds, &out),
+        Batch::Single(arrays) => forward(py, &arrays, &weights, layout, &table, &out),
+        Batch::Double(arrays) => forward(py, &arrays, &weights, layout, &table, &out),
     }
 }
 
@@ -130,37 +150,40 @@ fn adjoint<'py, T: Scalar + Element>(
     arrays: &Arrays<'py, T>,
     g: &Bound<'py, PyAny>,
     layout: &str,
-    kinds: &Kinds<'py>,
+    table: &Table<'py>,
     out: &Bound<'py, PyAny>,
 ) -> PyResult<()> {
     let mut out = out.extract::<PyReadwriteArray1<T>>()?;
     let out = out.as_slice_mut()?;
-    let (g, (kinds, count)) = (g.extract::<PyReadonlyArray1<T>>()?, kinds_of(kinds)?);
+    let (g, held) = (g.extract::<PyReadonlyArray1<T>>()?, held(table)?);
     let g = pairs("g", &g)?;
     let keep = match layout {
         "atom" => Keep::Atom,
         "term" => Keep::Term,
-        "kind" => Keep::Kind { kinds, count },
-        _ => return Err(refuse("layout", layout, "must be atom, term or kind")),
+        "table" => {
+            let lookup = lookup_of(&held)?;
+            return on_batch(py, arrays, |batch| sums::table_adjoint(batch, g, &lookup, None, out));
+        }
+        _ => return Err(refuse("layout", layout, "must be atom, term or table")),
     };
-    on_batch(py, arrays, |batch| sums::adjoint(batch, g, &keep, None, out))
+    on_batch(py, arrays, |batch| sums::adjoint(batch, g, keep, None, out))
 }
 
 /// Gradient of `weighted_forward` in the weights; see `recipnet.ops`.
 #[pyfunction]
-#[pyo3(signature = (batch, g, layout, kinds, out))]
+#[pyo3(signature = (batch, g, layout, table, out))]
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn weighted_adjoint<'py>(
     py: Python<'py>,
     batch: Batch<'py>,
     g: Bound<'py, PyAny>,
     layout: &str,
-    kinds: Kinds<'py>,
+    table: Table<'py>,
     out: Bound<'py, PyAny>,
 ) -> PyResult<()> {
     match batch {
-        Batch::Single(arrays) => adjoint(py, &arrays, &g, layout, &kinds, &out),
-        Batch::Double(arrays) => adjoint(py, &arrays, &g, layout, &kinds, &out),
+        Batch::Single(arrays) => adjoint(py, &arrays, &g, layout, &table, &out),
+        Batch::Double(arrays) => adjoint(py, &arrays, &g, layout, &table, &out),
     }
 }
 
@@ -170,7 +193,7 @@ fn position_gradient<'py, T: Scalar + Element>(
     weights: &Bound<'py, PyAny>,
     g: &Bound<'py, PyAny>,
     layout: &str,
-    kinds: &Kinds<'py>,
+    table: &Table<'py>,
     out: &Bound<'py, PyAny>,
 ) -> PyResult<()> {
     let mut out = out.extract::<PyReadwriteArray1<T>>()?;
@@ -179,8 +202,8 @@ fn position_gradient<'py, T: Scalar + Element>(
         weights.extract::<PyReadonlyArray1<T>>()?,
         g.extract::<PyReadonlyArray1<T>>()?,
     );
-    let (g, (kinds, count)) = (pairs("g", &g)?, kinds_of(kinds)?);
-    let weights = weights_of(layout, slice("weights", &weights)?, kinds, count)?;
+    let (g, held) = (pairs("g", &g)?, held(table)?);
+    let weights = weights_of(layout, slice("weights", &weights)?, &held)?;
     on_batch(py, arrays, |batch| {
         sums::position_gradient(batch, &weights, g, None, out)
     })
@@ -188,7 +211,7 @@ fn position_gradient<'py, T: Scalar + Element>(
 
 /// Gradient of `weighted_forward` in the coordinates; see `recipnet.ops`.
 #[pyfunction]
-#[pyo3(signature = (batch, weights, g, layout, kinds, out))]
+#[pyo3(signature = (batch, weights, g, layout, table, out))]
 #[allow(clippy::needless_pass_by_value)] // Arrays from Python are extracted by value.
 pub fn weighted_position_gradient<'py>(
     py: Python<'py>,
@@ -196,12 +219,12 @@ pub fn weighted_position_gradient<'py>(
     weights: Bound<'py, PyAny>,
     g: Bound<'py, PyAny>,
     layout: &str,
-    kinds: Kinds<'py>,
+    table: Table<'py>,
     out: Bound<'py, PyAny>,
 ) -> PyResult<()> {
     match batch {
-        Batch::Single(arrays) => position_gradient(py, &arrays, &weights, &g, layout, &kinds, &out),
-        Batch::Double(arrays) => position_gradient(py, &arrays, &weights, &g, layout, &kinds, &out),
+        Batch::Single(arrays) => position_gradient(py, &arrays, &weights, &g, layout, &table, &out),
+        Batch::Double(arrays) => position_gradient(py, &arrays, &weights, &g, layout, &table, &out),
     }
 }
 

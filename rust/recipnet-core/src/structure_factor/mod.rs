@@ -3,8 +3,9 @@
 //! With the phase `e_j(h) = exp(+2 pi i h.x_j)` (International Tables B, 1.2: the sign of a structure factor), over the
 //! atoms j and the reflections h of one crystal:
 //!
-//! - [`forward`]: `F(h) = sum_j w_j(h) e_j(h)`, with [`Weights`] for each atom, for each term, or by kind of atom;
-//! - [`adjoint`]: `Re[conj(e_j(h)) g(h)]`, summed as [`Keep`] says: the gradient of `F` in its weights;
+//! - [`forward`]: `F(h) = sum_j w_j(h) e_j(h)`, with [`Weights`] for each atom, for each term, or from tables;
+//! - [`adjoint`]: `Re[conj(e_j(h)) g(h)]`, summed as [`Keep`] says: the gradient of `F` in its weights; [`table_adjoint`]:
+//!   that in the values of a table;
 //! - [`position_gradient`]: `2 pi sum_h h w_j(h) Re[conj(i e_j(h)) g(h)]`: the gradient of `F` in the coordinates;
 //! - [`channels_forward`], [`channels_adjoint`], [`channels_position_gradient`]: the same with C numbers at each atom and
 //!   C complex numbers at each reflection;
@@ -37,6 +38,7 @@ mod separable;
 #[cfg(test)]
 mod settings;
 mod shells;
+mod tables;
 mod weighted;
 
 #[cfg(test)]
@@ -50,6 +52,7 @@ pub use ragged::{MAX_INDEX, Ragged};
 pub use scatterers::{Resolved, Scatterers, Species, resolve};
 #[cfg(test)]
 pub(crate) use settings::Setting;
+pub use tables::{Lookup, table_adjoint};
 pub use weighted::{Keep, Weights};
 
 use self::channels::{ChannelAdjoint, ChannelForward, ChannelPositionGradient, Fused, FusedSums};
@@ -98,10 +101,10 @@ impl<T: Scalar> Weights<'_, T> {
                 batch.num_terms(),
                 "one for each atom and reflection",
             ),
-            Weights::Kind { values, kinds, count } => {
-                check_kinds(kinds, *count, batch.num_atoms())?;
-                let needed = batch.num_reflections() * count;
-                check_length("values", values.len(), needed, "one for each reflection and kind")
+            Weights::Table { values, lookup } => {
+                lookup.check(batch)?;
+                let needed = lookup.rows.saturating_mul(lookup.columns);
+                check_length("values", values.len(), needed, "one for each row and column")
             }
         }
     }
@@ -184,36 +187,31 @@ pub fn forward<T: Scalar>(
 pub fn adjoint<T: Scalar>(
     batch: &Ragged<T>,
     g: &[[T; 2]],
-    keep: &Keep,
+    keep: Keep,
     threads: Option<usize>,
     out: &mut [T],
 ) -> Result<()> {
     check_length("g", g.len(), batch.num_reflections(), "one for each reflection")?;
     let nanos = batch.num_terms() as f64 * TERM;
-    let (size, by_reflection, step) = match keep {
-        Keep::Atom => (batch.num_atoms(), false, CHUNK),
-        Keep::Term => (batch.num_terms(), false, CHUNK),
-        Keep::Kind { kinds, count } => {
-            check_kinds(kinds, *count, batch.num_atoms())?;
-            (batch.num_reflections() * count, true, STRETCH)
-        }
+    let size = match keep {
+        Keep::Atom => batch.num_atoms(),
+        Keep::Term => batch.num_terms(),
     };
     let length = |piece: &Piece| match keep {
         Keep::Atom => piece.rows.len(),
         Keep::Term => piece.rows.len() * piece.part.reflections.len(),
-        Keep::Kind { count, .. } => piece.rows.len() * count,
     };
     check_length("out", out.len(), size, "as many as are kept")?;
     let work = |piece, out: &mut [T]| {
         dispatch(Adjoint {
             batch: *batch,
             g,
-            keep: *keep,
+            keep,
             piece,
             out,
         });
     };
-    share(batch.pieces(by_reflection, step), out, length, nanos, threads, work)
+    share(batch.pieces(false, CHUNK), out, length, nanos, threads, work)
 }
 
 /// Gradient in the coordinates (N, 3): `2 pi sum_h h w_j(h) (g_im cos - g_re sin)` for `g` (H).
@@ -312,7 +310,7 @@ pub fn channels_adjoint<T: Scalar>(
 ) -> Result<()> {
     check_rows("t", t, batch.num_reflections(), channels, BY_REFLECTION)?;
     if channels == 1 {
-        return adjoint(batch, t, &Keep::Atom, threads, out);
+        return adjoint(batch, t, Keep::Atom, threads, out);
     }
     check_rows("out", out, batch.num_atoms(), channels, BY_ATOM)?;
     let work = |piece, out: &mut [T]| {

@@ -144,65 +144,116 @@ fn wide<T: Scalar>(values: &[T]) -> Vec<f64> {
     values.iter().map(|&v| v.into()).collect()
 }
 
+/// The kernel of cubic convolution, or a derivative (Keys, equation 15).
+fn keys(distance: f64, order: usize) -> f64 {
+    let mut cubic = match distance.abs() {
+        ..1.0 => vec![1.0, 0.0, -2.5, 1.5],
+        1.0..2.0 => vec![2.0, -4.0, 2.5, -0.5],
+        _ => vec![],
+    };
+    for _ in 0..order {
+        cubic = cubic
+            .iter()
+            .enumerate()
+            .skip(1)
+            .map(|(power, c)| power as f64 * c)
+            .collect();
+    }
+    let value = cubic.iter().rev().fold(0.0, |sum, c| sum * distance.abs() + c);
+    if order.is_multiple_of(2) {
+        value
+    } else {
+        value * distance.signum()
+    }
+}
+
 /// All sums of a case with one number for each term.
 fn check_weighted<T: Scalar>(case: &Case<T>, limit: f64) {
     let (view, terms) = (case.view(), case.terms());
     let (atoms, reflections) = (view.num_atoms(), view.num_reflections());
     assert_eq!(view.num_terms(), terms.len());
     let mut random = Random(11);
-    let count = 3;
-    let kinds: Vec<i64> = (0..atoms).map(|j| (j * 7 % count) as i64).collect();
+    let (rows, columns) = (3, 7);
+    let kinds: Vec<i64> = (0..atoms).map(|j| (j * 7 % rows) as i64).collect();
+    let mut places: Vec<T> = random.values(reflections);
+    for (row, place) in places.iter_mut().enumerate() {
+        *place = match row {
+            0 => T::ZERO,
+            1 => T::from_f64(4.0),
+            _ => *place * T::from_f64(1.999) + T::from_f64(2.0),
+        };
+    }
     let by_atom: Vec<T> = random.values(atoms);
     let by_term: Vec<T> = random.values(terms.len());
-    let values: Vec<T> = random.values(reflections * count);
+    let table: Vec<T> = random.values(rows * columns);
     let g: Vec<[T; 2]> = random.pairs(reflections);
-    let choices = [
-        (Weights::Atom(&by_atom), Keep::Atom, atoms),
-        (Weights::Term(&by_term), Keep::Term, terms.len()),
-        (
-            Weights::Kind {
-                values: &values,
+    let mut choices = vec![Weights::Atom(&by_atom), Weights::Term(&by_term)];
+    for order in 0..5 {
+        choices.push(Weights::Table {
+            values: &table,
+            lookup: Lookup {
                 kinds: &kinds,
-                count,
+                places: &places,
+                rows,
+                columns,
+                order,
             },
-            Keep::Kind { kinds: &kinds, count },
-            reflections * count,
-        ),
-    ];
-    for (weights, keep, size) in choices {
+        });
+    }
+    for weights in choices {
+        // Values that a term's weight is made of, by how much of each.
+        let slots = |j: usize, h: usize, term: usize| match weights {
+            Weights::Atom(_) => vec![(j, 1.0)],
+            Weights::Term(_) => vec![(term, 1.0)],
+            Weights::Table { lookup, .. } => (0..columns)
+                .map(|column| {
+                    // The second derivative jumps where a cell ends.
+                    let place: f64 = places[h].into();
+                    let distance = place.clamp(1e-13, 4.0 - 1e-13) - (column as f64 - 1.0);
+                    (
+                        kinds[j] as usize * columns + column,
+                        keys(distance, lookup.order as usize),
+                    )
+                })
+                .collect(),
+        };
+        let (Weights::Atom(values) | Weights::Term(values) | Weights::Table { values, .. }) = weights;
         let mut f = vec![0.0; 2 * reflections];
         let mut f_scale = vec![0.0; 2 * reflections];
-        let mut back = vec![0.0; size];
-        let mut back_scale = vec![0.0; size];
+        let mut back = vec![0.0; values.len()];
+        let mut back_scale = vec![f64::MIN_POSITIVE; values.len()];
         let mut slope = vec![0.0; 3 * atoms];
         let mut slope_scale = vec![0.0; 3 * atoms];
-        for &(j, h, place, cos, sin) in &terms {
-            let (w, slot) = match weights {
-                Weights::Atom(w) => (w[j], j),
-                Weights::Term(w) => (w[place], place),
-                Weights::Kind { values, .. } => {
-                    let slot = h * count + kinds[j] as usize;
-                    (values[slot], slot)
+        for &(j, h, term, cos, sin) in &terms {
+            let [re, im] = g[h].map(Into::<f64>::into);
+            for (slot, part) in slots(j, h, term) {
+                let w = part * values[slot].into();
+                f[2 * h] += w * cos;
+                f[2 * h + 1] += w * sin;
+                f_scale[2 * h] += w.abs();
+                f_scale[2 * h + 1] += w.abs();
+                back[slot] += part * (re * cos + im * sin);
+                back_scale[slot] += part.abs() * re.hypot(im);
+                for axis in 0..3 {
+                    let h_axis = TAU * f64::from(case.hkl[h][axis]);
+                    slope[3 * j + axis] += h_axis * w * (im * cos - re * sin);
+                    slope_scale[3 * j + axis] += (h_axis * w).abs() * re.hypot(im) + f64::MIN_POSITIVE;
                 }
-            };
-            let (w, [re, im]) = (w.into(), g[h].map(Into::<f64>::into));
-            f[2 * h] += w * cos;
-            f[2 * h + 1] += w * sin;
-            f_scale[2 * h] += w.abs();
-            f_scale[2 * h + 1] += w.abs();
-            back[slot] += re * cos + im * sin;
-            back_scale[slot] += re.hypot(im);
-            for axis in 0..3 {
-                let h_axis = TAU * f64::from(case.hkl[h][axis]);
-                slope[3 * j + axis] += h_axis * w * (im * cos - re * sin);
-                slope_scale[3 * j + axis] += (h_axis * w).abs() * re.hypot(im) + f64::MIN_POSITIVE;
             }
         }
         let one = complex(reflections, |out| forward(&view, &weights, Some(1), out));
         assert!(error(one.as_flattened(), &f, &f_scale) < limit);
         assert_eq!(one, complex(reflections, |out| forward(&view, &weights, None, out)));
-        let found = real(size, |out| adjoint(&view, &g, &keep, None, out));
+        let back_of = |threads| {
+            real(values.len(), |out| match &weights {
+                Weights::Atom(_) => adjoint(&view, &g, Keep::Atom, threads, out),
+                Weights::Term(_) => adjoint(&view, &g, Keep::Term, threads, out),
+                Weights::Table { lookup, .. } => table_adjoint(&view, &g, lookup, threads, out),
+            })
+        };
+        let found = back_of(Some(1));
         assert!(error(&found, &back, &back_scale) < limit);
+        assert_eq!(found, back_of(None));
         let found = vectors(atoms, |out| position_gradient(&view, &weights, &g, None, out));
         assert!(error(found.as_flattened(), &slope, &slope_scale) < limit);
     }
@@ -401,15 +452,37 @@ fn bad_input_is_refused_by_name() {
     assert!(forward(&view, &Weights::Atom(&[]), None, &mut out).is_err());
     assert!(forward(&view, &Weights::Term(&[1.0, 2.0]), None, &mut out).is_err());
     assert!(forward(&view, &Weights::Atom(&[1.0]), None, &mut []).is_err());
-    let kind = |kinds: &[i64]| {
-        let weights = Weights::Kind {
-            values: &[1.0, 2.0],
-            kinds,
-            count: 2,
-        };
-        forward(&view, &weights, None, &mut [[0.0; 2]])
+    let good = Lookup {
+        kinds: &[1],
+        places: &[1e30],
+        rows: 2,
+        columns: 4,
+        order: 0,
     };
-    assert!(kind(&[1]).is_ok() && kind(&[2]).is_err() && kind(&[-1]).is_err() && kind(&[]).is_err());
+    let table = |lookup| {
+        let values = &[1.0; 8];
+        let there = forward(&view, &Weights::Table { values, lookup }, None, &mut [[0.0; 2]]);
+        let back = table_adjoint(&view, &[[1.0, 0.0]], &lookup, None, &mut [0.0; 8]);
+        assert_eq!(there.is_ok(), back.is_ok());
+        there.is_ok()
+    };
+    assert!(table(good));
+    for kinds in [&[2][..], &[-1], &[]] {
+        assert!(!table(Lookup { kinds, ..good }));
+    }
+    assert!(!table(Lookup { places: &[], ..good }) && !table(Lookup { rows: 3, ..good }));
+    for columns in [usize::MAX, 5, 3] {
+        assert!(!table(Lookup { columns, ..good }));
+    }
+    assert!(
+        table(Lookup {
+            places: &[f32::NAN],
+            ..good
+        }) && table(Lookup {
+            places: &[-1.0],
+            ..good
+        })
+    );
     assert!(channels_forward(&view, &[], 0, None, &mut []).is_err());
     assert!(channels_forward(&view, &[1.0, 1.0], 2, None, &mut out).is_err());
     assert!(channels_adjoint(&view, &[[1.0, 0.0]], 2, None, &mut [0.0; 2]).is_err());

@@ -7,6 +7,7 @@ use std::f64::consts::TAU;
 use super::phases::{CHUNK, LANES};
 use super::ragged::{Piece, Ragged};
 use super::runs::{Phase, Runs, STRETCH};
+use super::tables::{Columns, Lookup};
 use crate::machine::{Kernel, Machine};
 use crate::scalar::Scalar;
 
@@ -17,28 +18,30 @@ pub enum Weights<'a, T> {
     Atom(&'a [T]),
     /// One for each term: crystal after crystal, inside a crystal atom after atom, inside an atom its reflections.
     Term(&'a [T]),
-    /// `values` (H, count) at each reflection, of which atom j takes column `kinds[j]`: form factors of species.
-    Kind {
+    /// Read from a table with a row for each kind of atom: form factors of species.
+    Table {
         /// Row-major.
         values: &'a [T],
-        /// Columns (N), below `count`.
-        kinds: &'a [i64],
-        /// Columns in all.
-        count: usize,
+        /// Rows of the atoms and places of the reflections.
+        lookup: Lookup<'a, T>,
     },
 }
 
 /// Atoms of a chunk and reflections of a stretch, numbered from the first of those that are summed over.
-struct Place {
-    first_atom: usize,
-    atoms: usize,
-    first: usize,
-    count: usize,
+pub(super) struct Place {
+    pub first_atom: usize,
+    pub atoms: usize,
+    pub first: usize,
+    pub count: usize,
 }
 
 /// Chunks of atoms and, inside, stretches of reflections, in a fixed order.
 #[inline(always)]
-fn stretches<T: Scalar, M: Machine>(frac: &[[T; 3]], hkl: &[[i32; 3]], mut visit: impl FnMut(&mut Runs<T>, &Place)) {
+pub(super) fn stretches<T: Scalar, M: Machine>(
+    frac: &[[T; 3]],
+    hkl: &[[i32; 3]],
+    mut visit: impl FnMut(&mut Runs<T>, &Place),
+) {
     let mut phases = Runs::<T>::new(hkl);
     for (chunk, atoms) in frac.chunks(CHUNK).enumerate() {
         phases.set_atoms(atoms);
@@ -62,63 +65,6 @@ fn total<T: Scalar>(v: [T; LANES]) -> T {
     (half[0] + half[2]) + (half[1] + half[3])
 }
 
-/// Columns of `(H, count)` that the atoms of a chunk have, reflections side by side.
-struct Columns<T> {
-    /// The columns that occur.
-    kinds: Vec<usize>,
-    /// Of each atom, its place in `kinds`.
-    places: Vec<usize>,
-    values: Vec<T>,
-}
-
-impl<T: Scalar> Columns<T> {
-    fn new() -> Self {
-        Self {
-            kinds: Vec::new(),
-            places: Vec::new(),
-            values: Vec::new(),
-        }
-    }
-
-    /// Which columns there are, all zero.
-    fn set_kinds(&mut self, kinds: &[i64]) {
-        self.kinds.clear();
-        self.places.clear();
-        for kind in kinds.iter().map(|&kind| kind as usize) {
-            let place = self.kinds.iter().position(|&known| known == kind);
-            self.places.push(place.unwrap_or(self.kinds.len()));
-            if place.is_none() {
-                self.kinds.push(kind);
-            }
-        }
-        self.values.clear();
-        self.values.resize(self.kinds.len() * STRETCH, T::ZERO);
-    }
-
-    /// Read them from the rows of a stretch.
-    fn load(&mut self, rows: &[T], count: usize) {
-        for (column, &kind) in self.values.chunks_exact_mut(STRETCH).zip(&self.kinds) {
-            for (to, row) in column.iter_mut().zip(rows.chunks_exact(count)) {
-                *to = row[kind];
-            }
-        }
-    }
-
-    /// Add them to the rows of a stretch.
-    fn add(&self, rows: &mut [T], count: usize) {
-        for (column, &kind) in self.values.chunks_exact(STRETCH).zip(&self.kinds) {
-            for (&value, row) in column.iter().zip(rows.chunks_exact_mut(count)) {
-                row[kind] += value;
-            }
-        }
-    }
-
-    /// Place of an atom's column.
-    fn column(&self, atom: usize) -> std::ops::Range<usize> {
-        self.places[atom] * STRETCH..(self.places[atom] + 1) * STRETCH
-    }
-}
-
 /// Weights of the terms of a stretch, two atoms at a time.
 struct Rows<'a, T> {
     weights: Weights<'a, T>,
@@ -137,11 +83,11 @@ impl<'a, T: Scalar> Rows<'a, T> {
 
     /// Before the atoms of a stretch: `atom` and `reflection` are its first of each, numbered through the batch.
     #[inline(always)]
-    fn set_stretch(&mut self, place: &Place, atom: usize, reflection: usize) {
-        if let Weights::Kind { values, kinds, count } = &self.weights {
-            self.columns.set_kinds(&kinds[atom..atom + place.atoms]);
-            let rows = &values[reflection * count..(reflection + place.count) * count];
-            self.columns.load(rows, *count);
+    fn set_stretch<M: Machine>(&mut self, place: &Place, atom: usize, reflection: usize) {
+        if let Weights::Table { values, lookup } = &self.weights {
+            let own = reflection..reflection + place.count;
+            self.columns.set_stretch(lookup, atom..atom + place.atoms, own);
+            self.columns.read::<M>(values, lookup.columns);
         }
     }
 
@@ -157,7 +103,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
             _ if j + i >= place.atoms => &self.same[1],
             Weights::Atom(_) => &self.same[i][..],
             Weights::Term(w) => &w[term(piece, atom + i, reflection)..],
-            Weights::Kind { .. } => &self.columns.values[self.columns.column(j + i)],
+            Weights::Table { .. } => &self.columns.values[self.columns.of(j + i)],
         };
         [&row(0)[..place.count], &row(1)[..place.count]]
     }
@@ -170,13 +116,13 @@ fn term(piece: &Piece, atom: usize, reflection: usize) -> usize {
 }
 
 /// Real and imaginary parts of a stretch of reflections.
-struct Complex<T> {
-    re: [T; STRETCH],
-    im: [T; STRETCH],
+pub(super) struct Complex<T> {
+    pub re: [T; STRETCH],
+    pub im: [T; STRETCH],
 }
 
 impl<T: Scalar> Complex<T> {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             re: [T::ZERO; STRETCH],
             im: [T::ZERO; STRETCH],
@@ -185,7 +131,7 @@ impl<T: Scalar> Complex<T> {
 
     /// Zeros behind.
     #[inline(always)]
-    fn load(&mut self, pairs: &[[T; 2]]) {
+    pub fn load(&mut self, pairs: &[[T; 2]]) {
         for (i, &[re, im]) in pairs.iter().enumerate() {
             (self.re[i], self.im[i]) = (re, im);
         }
@@ -226,7 +172,7 @@ impl<T: Scalar> Kernel for Forward<'_, T> {
         let mut sums = Complex::new();
         let visit = |phases: &mut Runs<T>, place: &Place| {
             let (first_atom, reflection) = (atoms.start + place.first_atom, rows.start + place.first);
-            weights.set_stretch(place, first_atom, reflection);
+            weights.set_stretch::<M>(place, first_atom, reflection);
             sums.load(&[]);
             for j in (0..place.atoms).step_by(2) {
                 let two = weights.two_atoms(&self.piece, place, j, first_atom + j, reflection);
@@ -244,18 +190,11 @@ impl<T: Scalar> Kernel for Forward<'_, T> {
 
 /// What is kept of the numbers `Re[conj(exp(+2 pi i h.x_j)) g(h)]`.
 #[derive(Debug, Clone, Copy)]
-pub enum Keep<'a> {
+pub enum Keep {
     /// Their sum over reflections (N).
     Atom,
     /// All of them, laid out as [`Weights::Term`].
     Term,
-    /// Their sum over the atoms of each kind (H, count).
-    Kind {
-        /// Columns (N), below `count`.
-        kinds: &'a [i64],
-        /// Columns in all.
-        count: usize,
-    },
 }
 
 /// Set to `Re[conj(e) g]`.
@@ -269,7 +208,7 @@ fn set_real_parts<T: Scalar, M: Machine>(g: &Complex<T>, (cos, sin): Phase<T>, t
 
 /// Add `Re[conj(e) g]`.
 #[inline(always)]
-fn add_real_parts<T: Scalar, M: Machine>(g: &Complex<T>, (cos, sin): Phase<T>, to: &mut [T]) {
+pub(super) fn add_real_parts<T: Scalar, M: Machine>(g: &Complex<T>, (cos, sin): Phase<T>, to: &mut [T]) {
     let parts = g.re.iter().zip(&g.im).zip(cos.iter().zip(sin));
     for (to, ((&re, &im), (&cos, &sin))) in to.iter_mut().zip(parts) {
         *to = M::madd(re, cos, M::madd(im, sin, *to));
@@ -293,11 +232,11 @@ fn real_sum<T: Scalar, M: Machine>(g: &Complex<T>, (cos, sin): Phase<T>) -> T {
     total(sum)
 }
 
-/// The adjoint of [`Forward`] in the weights, for a piece of atoms, or for a piece of reflections with [`Keep::Kind`].
+/// The adjoint of [`Forward`] in the weights, for a piece of atoms.
 pub(super) struct Adjoint<'a, T> {
     pub batch: Ragged<'a, T>,
     pub g: &'a [[T; 2]],
-    pub keep: Keep<'a>,
+    pub keep: Keep,
     pub piece: Piece,
     pub out: &'a mut [T],
 }
@@ -305,22 +244,14 @@ pub(super) struct Adjoint<'a, T> {
 impl<T: Scalar> Kernel for Adjoint<'_, T> {
     #[inline(always)]
     fn run<M: Machine>(self) {
-        let part = &self.piece.part;
-        let (atoms, reflections) = match self.keep {
-            Keep::Kind { .. } => (part.atoms.clone(), self.piece.rows.clone()),
-            Keep::Atom | Keep::Term => (self.piece.rows.clone(), part.reflections.clone()),
-        };
+        let (atoms, reflections) = (&self.piece.rows, &self.piece.part.reflections);
         let (pairs, out) = (&self.g[reflections.clone()], self.out);
-        if !matches!(self.keep, Keep::Term) {
+        if matches!(self.keep, Keep::Atom) {
             out.fill(T::ZERO);
         }
-        let (mut g, mut columns) = (Complex::new(), Columns::new());
+        let mut g = Complex::new();
         let visit = |phases: &mut Runs<T>, place: &Place| {
             g.load(&pairs[place.first..place.first + place.count]);
-            if let Keep::Kind { kinds, .. } = self.keep {
-                let first = atoms.start + place.first_atom;
-                columns.set_kinds(&kinds[first..first + place.atoms]);
-            }
             for j in (0..place.atoms).step_by(2) {
                 for (j, phase) in (j..place.atoms).zip(phases.two_atoms::<M>(j)) {
                     match self.keep {
@@ -329,18 +260,8 @@ impl<T: Scalar> Kernel for Adjoint<'_, T> {
                             let begin = (place.first_atom + j) * reflections.len() + place.first;
                             set_real_parts::<T, M>(&g, phase, &mut out[begin..begin + place.count]);
                         }
-                        Keep::Kind { .. } => {
-                            let column = columns.column(j);
-                            add_real_parts::<T, M>(&g, phase, &mut columns.values[column]);
-                        }
                     }
                 }
-            }
-            if let Keep::Kind { count, .. } = self.keep {
-                columns.add(
-                    &mut out[place.first * count..(place.first + place.count) * count],
-                    count,
-                );
             }
         };
         stretches::<T, M>(
@@ -418,7 +339,7 @@ impl<T: Scalar> Kernel for PositionGradient<'_, T> {
         };
         let visit = |phases: &mut Runs<T>, place: &Place| {
             let (first_atom, reflection) = (atoms.start + place.first_atom, part.reflections.start + place.first);
-            weights.set_stretch(place, first_atom, reflection);
+            weights.set_stretch::<M>(place, first_atom, reflection);
             let rows = place.first..place.first + place.count;
             g.load(&pairs[rows.clone()]);
             indices.load(&hkl[rows]);
