@@ -1,5 +1,5 @@
-// Structure factors with one weight per atom, per atom and reflection (a term), or per kind of atom and reflection, for a
-// whole ragged batch in one launch:
+// Structure factors with one weight per atom, per atom and reflection (a term), or per kind of atom and reflection, read from
+// tables (table.cuh), for a whole ragged batch in one launch:
 //
 //     F(h) = sum_j w_j(h) exp(+2 pi i h.x_j)
 //
@@ -126,7 +126,8 @@ static __device__ __forceinline__ long long term_of(long long begin, Rows own, R
     return there ? begin + atom * stride + line : -1;
 }
 
-// `values`: weights (N,), (terms,) or (H, kinds), or g (H, 2) for an adjoint. `out`: F (H, 2); (terms,) or (H, kinds).
+// `values`: weights (N,) or (terms,), a table (kinds, columns), or g (H, 2) for an adjoint. `out`: F (H, 2); for an adjoint
+// (terms,) or (H, kinds), which are yet to be added to a table.
 template <bool ADJOINT, Weights WEIGHTS, typename Real, typename Stored>
 static __device__ __forceinline__ void structure_factor(const Real* __restrict__ frac, const Stored* __restrict__ values,
                                                         const int* __restrict__ hkl,
@@ -134,7 +135,7 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
                                                         const long long* __restrict__ hkl_offsets,
                                                         const long long* __restrict__ where, long long crystals,
                                                         long long atoms, long long reflections, long long size,
-                                                        Real* __restrict__ out) {
+                                                        Lookup<Real> lookup, Real* __restrict__ out) {
     constexpr int AHEAD = sizeof(Real) == sizeof(float) ? 4 : 1;
     __shared__ Atom<Real> tile_atoms[BLOCK];
     __shared__ int tile_kinds[WEIGHTS == Weights::OfKind ? BLOCK : 1];
@@ -158,6 +159,7 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
     Real gradient[2] = {0, 0};
     long long place = 0; // of the first weight, or of its adjoint
     long long stride = 0;
+    Stencil<Real> stencil = {};
     if (row <= last) {
         const long long crystal = owner(hkl_offsets, first_crystal, last_crystal, row);
         own = rows_of(atom_offsets, crystal, atoms);
@@ -175,8 +177,10 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
         if (!sound) { // the offsets are wrong
             own = {0, 0};
         }
-        if constexpr (WEIGHTS == Weights::OfKind) {
+        if constexpr (WEIGHTS == Weights::OfKind && ADJOINT) {
             place = row * size;
+        } else if constexpr (WEIGHTS == Weights::OfKind) {
+            stencil = stencil_of(lookup, row);
         }
         if constexpr (ADJOINT) {
             gradient[0] = values[2 * row];
@@ -229,7 +233,7 @@ static __device__ __forceinline__ void structure_factor(const Real* __restrict__
                     } else if constexpr (WEIGHTS == Weights::OfTerm) {
                         next[i] = widen(*source);
                     } else if (tile_kinds[j + i] >= 0) {
-                        next[i] = widen(source[tile_kinds[j + i]]);
+                        next[i] = read(values, lookup.columns, tile_kinds[j + i], stencil);
                     }
                 }
                 source += stride;
@@ -294,7 +298,7 @@ static __device__ __forceinline__ void position_gradient(const Real* __restrict_
                                                          const long long* __restrict__ hkl_offsets,
                                                          const long long* __restrict__ where, long long crystals,
                                                          long long atoms, long long reflections, long long size,
-                                                         Real* __restrict__ out) {
+                                                         Lookup<Real> lookup, Real* __restrict__ out) {
     const int lane = static_cast<int>(threadIdx.x) % WARP;
     const long long first = static_cast<long long>(blockIdx.x) * GRADIENT_ATOMS;
     const long long last = (first + GRADIENT_ATOMS < atoms ? first + GRADIENT_ATOMS : atoms) - 1;
@@ -348,6 +352,10 @@ static __device__ __forceinline__ void position_gradient(const Real* __restrict_
             }
             const Real g_re = g[2 * row];
             const Real g_im = g[2 * row + 1];
+            Stencil<Real> stencil = {};
+            if constexpr (WEIGHTS == Weights::OfKind) {
+                stencil = stencil_of(lookup, row);
+            }
 #pragma unroll
             for (int i = 0; i < WARP_ATOMS; ++i) {
                 if (i < count) {
@@ -355,7 +363,7 @@ static __device__ __forceinline__ void position_gradient(const Real* __restrict_
                     if constexpr (WEIGHTS == Weights::OfTerm) {
                         weight = weights[place + i * step + row - lines.begin];
                     } else if (kinds[i] >= 0 && kinds[i] < size) {
-                        weight = weights[row * size + kinds[i]];
+                        weight = read(weights, lookup.columns, kinds[i], stencil);
                     }
                     Real sine;
                     Real cosine;
@@ -386,7 +394,7 @@ static __device__ __forceinline__ void position_gradient(const Real* __restrict_
              const long long* hkl_offsets, const long long* where, long long crystals, long long atoms,                \
              long long reflections, long long size, REAL* out) {                                                       \
         structure_factor<ADJOINT, Weights::WEIGHTS, REAL, STORED>(frac, values, hkl, atom_offsets, hkl_offsets, where, \
-                                                                  crystals, atoms, reflections, size, out);            \
+                                                                  crystals, atoms, reflections, size, {}, out);        \
     }
 
 RECIPNET_ENTRY(structure_factor_f32, false, OfAtom, float, float)
@@ -399,8 +407,6 @@ RECIPNET_ENTRY(term_forward_bf16, false, OfTerm, float, Bf16)
 RECIPNET_ENTRY(term_forward_fp16, false, OfTerm, float, Fp16)
 RECIPNET_ENTRY(term_adjoint_f32, true, OfTerm, float, float)
 RECIPNET_ENTRY(term_adjoint_f64, true, OfTerm, double, double)
-RECIPNET_ENTRY(kind_forward_f32, false, OfKind, float, float)
-RECIPNET_ENTRY(kind_forward_f64, false, OfKind, double, double)
 RECIPNET_ENTRY(kind_adjoint_f32, true, OfKind, float, float)
 RECIPNET_ENTRY(kind_adjoint_f64, true, OfKind, double, double)
 
@@ -410,16 +416,41 @@ RECIPNET_ENTRY(kind_adjoint_f64, true, OfKind, double, double)
              const long long* hkl_offsets, const long long* where, long long crystals, long long atoms,                \
              long long reflections, long long size, REAL* out) {                                                       \
         position_gradient<Weights::WEIGHTS, REAL>(frac, weights, g, hkl, atom_offsets, hkl_offsets, where, crystals,   \
-                                                  atoms, reflections, size, out);                                      \
+                                                  atoms, reflections, size, {}, out);                                  \
     }
 
 RECIPNET_GRADIENT(term_position_gradient_f32, OfTerm, float)
 RECIPNET_GRADIENT(term_position_gradient_f64, OfTerm, double)
-RECIPNET_GRADIENT(kind_position_gradient_f32, OfKind, float)
-RECIPNET_GRADIENT(kind_position_gradient_f64, OfKind, double)
+
+#define RECIPNET_TABLE(NAME, REAL)                                                                                     \
+    extern "C" __global__ void __launch_bounds__(BLOCK, sizeof(REAL) == sizeof(float) ? 8 : 4)                         \
+        NAME(const REAL* frac, const REAL* values, const int* hkl, const long long* atom_offsets,                      \
+             const long long* hkl_offsets, const long long* where, long long crystals, long long atoms,                \
+             long long reflections, long long size, const REAL* places, long long columns, long long order, REAL* out) {\
+        structure_factor<false, Weights::OfKind, REAL, REAL>(frac, values, hkl, atom_offsets, hkl_offsets, where,      \
+                                                             crystals, atoms, reflections, size,                       \
+                                                             {places, columns, order}, out);                           \
+    }
+
+RECIPNET_TABLE(table_forward_f32, float)
+RECIPNET_TABLE(table_forward_f64, double)
+
+#define RECIPNET_TABLE_GRADIENT(NAME, REAL)                                                                            \
+    extern "C" __global__ void __launch_bounds__(BLOCK, 4)                                                             \
+        NAME(const REAL* frac, const REAL* values, const REAL* g, const int* hkl, const long long* atom_offsets,       \
+             const long long* hkl_offsets, const long long* where, long long crystals, long long atoms,                \
+             long long reflections, long long size, const REAL* places, long long columns, long long order, REAL* out) {\
+        position_gradient<Weights::OfKind, REAL>(frac, values, g, hkl, atom_offsets, hkl_offsets, where, crystals,     \
+                                                 atoms, reflections, size, {places, columns, order}, out);             \
+    }
+
+RECIPNET_TABLE_GRADIENT(table_position_gradient_f32, float)
+RECIPNET_TABLE_GRADIENT(table_position_gradient_f64, double)
 
 #undef RECIPNET_ENTRY
 #undef RECIPNET_GRADIENT
+#undef RECIPNET_TABLE
+#undef RECIPNET_TABLE_GRADIENT
 
 // Number of terms up to the end of each crystal, (B,).
 #define RECIPNET_SCAN(NAME)                                                                                            \

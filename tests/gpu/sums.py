@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import torch
+
+from recipnet.ops.table import stencil
 
 # Crystals without atoms, without reflections, with one of each, and around the edges of tiles of 16, 64 and 128.
 ATOMS = [3, 0, 1, 200, 5, 17, 129, 1, 128]
 REFLECTIONS = [40, 5, 1, 300, 0, 7, 128, 127, 2]
 KINDS = 4
+COLUMNS = 9  # of tables
 LIMIT = {"f32": 1e-5, "bf16": 1e-5, "fp16": 1e-5, "f64": 1e-12}
 
 
@@ -23,6 +27,7 @@ class Case:
     atom_offsets: np.ndarray
     hkl_offsets: np.ndarray
     rng: np.random.Generator
+    order: int = 0
 
     @property
     def terms(self) -> int:
@@ -36,6 +41,19 @@ class Case:
     def kinds(self) -> np.ndarray:
         """Runs of a kind, and kinds in turns."""
         return np.arange(len(self.frac), dtype=np.int64) ** 2 // 3 % KINDS
+
+    @property
+    def places(self) -> np.ndarray:
+        """In tables: both ends, and between."""
+        places = np.linspace(COLUMNS - 3.0, 0.0, len(self.hkl)) if len(self.hkl) > 1 else np.full(len(self.hkl), 0.7)
+        return places.astype(self.frac.dtype)
+
+    def read(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (H, KINDS) from a table, and the same over absolute values."""
+        cell, weights = stencil(torch.from_numpy(self.places.astype(np.float64)), COLUMNS, self.order)
+        near = table.T[cell.numpy()[:, None] + np.arange(4)]
+        parts = torch.stack(weights, 1).numpy()[:, :, None] * near
+        return parts.sum(1), np.abs(parts).sum(1)
 
     def parts(self):
         """Atoms, reflections, terms and phases (N_b, H_b) of each crystal."""
@@ -80,12 +98,12 @@ def expected(kernel: str, case: Case, values: list[np.ndarray]) -> tuple[np.ndar
         for _, r, t, phase in case.parts():
             out[t] = (phase.conj() * values[0][r]).real.ravel()
             scale[t] = np.broadcast_to(np.abs(values[0][r]), phase.shape).ravel()
-    elif kernel == "kind_forward":
+    elif kernel == "table_forward":
         out, scale = np.zeros(rows, complex), np.zeros(rows)
+        w, size = case.read(values[0])
         for a, r, _, phase in case.parts():
-            w = values[0][r][:, case.kinds[a]].T
-            out[r] = (w * phase).sum(0)
-            scale[r] = np.abs(w).sum(0)
+            out[r] = (w[r][:, case.kinds[a]].T * phase).sum(0)
+            scale[r] = size[r][:, case.kinds[a]].sum(1)
     elif kernel == "kind_adjoint":
         out, scale = np.zeros((rows, KINDS)), np.zeros((rows, KINDS))
         for a, r, _, phase in case.parts():
@@ -108,9 +126,9 @@ def expected(kernel: str, case: Case, values: list[np.ndarray]) -> tuple[np.ndar
             if kernel == "term_position_gradient":
                 dot = values[0][t].reshape(phase.shape) * values[1][r]
                 size = np.abs(dot)
-            elif kernel == "kind_position_gradient":
-                dot = values[0][r][:, case.kinds[a]].T * values[1][r]
-                size = np.abs(dot)
+            elif kernel == "table_position_gradient":
+                w, size = (v[r][:, case.kinds[a]].T for v in case.read(values[0]))
+                dot, size = w * values[1][r], size * np.abs(values[1][r])
             else:
                 dot = values[0][a] @ values[1][r].T
                 size = np.abs(values[0][a]) @ np.abs(values[1][r]).T

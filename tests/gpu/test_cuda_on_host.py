@@ -76,9 +76,9 @@ def test_equal_to_the_core(launched, monkeypatch, dtype, many):
         ("term_forward", (v["w"],), [*ends, "term_forward"]),
         ("term_adjoint", (g, len(v["w"])), [*ends, "term_adjoint"]),
         ("term_position_gradient", (v["w"], g), [*ends, "term_position_gradient"]),
-        ("table_forward", (v["table"], *read), ["kind_forward"]),
+        ("table_forward", (v["table"], *read), ["table_forward"]),
         ("table_adjoint", (g, *read, 3, 7), ["kind_adjoint"]),
-        ("table_position_gradient", (v["table"], *read, g), ["kind_position_gradient"]),
+        ("table_position_gradient", (v["table"], *read, g), ["table_position_gradient"]),
     ):
         launched.clear()
         operator = getattr(operators, name)

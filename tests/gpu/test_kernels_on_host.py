@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from gpu.shim import start
-from gpu.sums import ATOMS, KINDS, LIMIT, REFLECTIONS, Case, expected, make_case, stored
+from gpu.sums import ATOMS, COLUMNS, KINDS, LIMIT, REFLECTIONS, Case, expected, make_case, stored
 from recipnet.ops import cuda, launches
 
 DTYPES = {suffix: dtype for dtype, suffix in launches.SUFFIXES.items()}
@@ -20,9 +21,9 @@ WEIGHTED = {
     "term_forward": ["T"],
     "term_adjoint": ["H*"],
     "term_position_gradient": ["T", "H*"],
-    "kind_forward": ["HK"],
+    "table_forward": ["KG"],
+    "table_position_gradient": ["KG", "H*"],
     "kind_adjoint": ["H*"],
-    "kind_position_gradient": ["HK", "H*"],
 }
 CHANNELS = {"channel_forward": ["NC"], "channel_adjoint": ["HC*"], "channel_position_gradient": ["NC", "HC*"]}
 MATRIX = {"matrix_forward": ["NC"], "matrix_adjoint": ["HC*"], "matrix_few_adjoint": ["HC*"]}
@@ -48,7 +49,8 @@ def run(
     kernel, suffix = name.rsplit("_", 1)
     matrix = kernel in MATRIX
     channels = channels or (33 if matrix else 5)
-    sizes = {"N": (len(case.frac),), "H": (len(case.hkl),), "T": (case.terms,), "C": (channels,), "K": (KINDS,)}
+    sizes = {"N": (len(case.frac),), "H": (len(case.hkl),), "T": (case.terms,), "C": (channels,)}
+    sizes |= {"K": (KINDS,), "G": (COLUMNS,)}
     arrays, exact = [], []
     for shape in {**WEIGHTED, **CHANNELS, **MATRIX}[kernel]:
         full = sum((sizes[axis] for axis in shape.strip("*")), ())
@@ -68,11 +70,14 @@ def run(
     rows = len(values) if kernel != "term_adjoint" else len(case.hkl)
     if kernel in WEIGHTED:
         launch = launches.weighted(kernel, DTYPES[suffix], rows)
-        ends = case.term_ends if counts[0] > launches.MANY_CRYSTALS else 0
-        where, size = (case.kinds, KINDS) if kernel.startswith("kind") else (ends, case.terms)
-        if contents and not (kernel.startswith("term") and contents[2] is None):
-            where = np.resize(contents[2] or [0], len(case.frac) if kernel.startswith("kind") else counts[0])
-        inputs = [case.frac, *arrays, case.hkl, *given, where, *counts, size]
+        if kernel.startswith("term"):
+            where, size = case.term_ends if counts[0] > launches.MANY_CRYSTALS else 0, case.terms
+            if contents and contents[2]:
+                where = np.resize(contents[2], counts[0])
+        else:
+            where, size = np.resize(contents[2] or [0], len(case.frac)) if contents else case.kinds, KINDS
+        table = [case.places, COLUMNS, case.order] if kernel.startswith("table") else []
+        inputs = [case.frac, *arrays, case.hkl, *given, where, *counts, size, *table]
     else:
         # the mean number of atoms that a kernel is for, which these batches need not have
         with mock.patch.object(launches, "FEW_ATOMS", 10**9 if "few" in kernel else 0):
@@ -239,6 +244,23 @@ def test_many_small_crystals(programs, tmp_path, name: str):
     for many in (1024, 3000) if name.startswith("term") else (0,):
         with mock.patch.object(launches, "MANY_CRYSTALS", many):
             check(programs["plain"], name, case, tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("table")])
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_derivatives_of_tables(programs, tmp_path, name: str, order: int):
+    check(programs["plain"], name, replace(make_case([3, 0, 5], [70, 4, 10], real_of(name)), order=order), tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("table_forward")])
+def test_a_place_that_is_no_number_or_outside_stays_within_the_table(programs, tmp_path, name: str):
+    case = make_case([3], [70], real_of(name))
+    places = case.places
+    places[5:9] = np.nan, np.inf, -3.0, 1e9
+    with mock.patch.object(Case, "places", places), np.errstate(invalid="ignore"):
+        got = run(programs["address"], name, case, tmp_path)[0]
+    assert np.isnan(got[5:7]).all()
+    assert np.isfinite(np.delete(got, [5, 6])).all()
 
 
 @pytest.mark.parametrize("build", ["address", "thread"])

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from recipnet.ops import launches
 from recipnet.ops.launches import Launch
+from recipnet.ops.table import add_values
 
 Batch = tuple[Tensor, ...]
 
@@ -106,16 +107,29 @@ def _term_ends(batch: Batch) -> Tensor | int:
 
 
 def _weighted(
-    kernel: str, inputs: list[Tensor], out: Tensor, rows: int, where: Tensor | None, size: int, batch: Batch
+    kernel: str,
+    inputs: list[Tensor],
+    out: Tensor,
+    rows: int,
+    batch: Batch,
+    kinds: tuple[Tensor, int] | None = None,
+    read: tuple[Tensor, int, int] | None = None,
 ) -> Tensor:
-    """``where``: the kinds of the atoms, or None for weights by term; ``size``: the number of kinds, or terms."""
+    """``kinds``: those of the atoms and their number; ``read``: places, columns and order of a table."""
     batch = _contiguous(batch)
     frac, hkl, atom_offsets, hkl_offsets = batch
     inputs = [_real(values) for values in inputs]
     launch = launches.weighted(kernel, inputs[0].dtype, rows)
-    named = _term_ends(batch) if where is None else where.contiguous()
-    sizes = (atom_offsets.shape[0] - 1, frac.shape[0], hkl.shape[0], size)
-    _run(launch, frac, *inputs, hkl, atom_offsets, hkl_offsets, named, *sizes, out)
+    sizes = (atom_offsets.shape[0] - 1, frac.shape[0], hkl.shape[0])
+    where: tuple[Tensor | int, int]
+    if kinds is not None:
+        where = kinds[0].contiguous(), kinds[1]
+    elif kernel.startswith("term"):
+        where = _term_ends(batch), (out if kernel == "term_adjoint" else inputs[0]).shape[0]
+    else:
+        where = 0, 0
+    table = () if read is None else (read[0].contiguous(), *read[1:])
+    _run(launch, frac, *inputs, hkl, atom_offsets, hkl_offsets, where[0], *sizes, where[1], *table, out)
     return out
 
 
@@ -134,7 +148,7 @@ def channel_forward(q: Tensor, batch: Batch) -> Tensor:
     rows, count = hkl.shape[0], q.shape[1]
     out = frac.new_empty((rows, count, 2))
     if count == 1:
-        _weighted("structure_factor", [q], out, rows, batch[2], 0, batch)
+        _weighted("structure_factor", [q], out, rows, batch)
     else:
         _channels("channel_forward", [q], out, rows, count, batch)
     return torch.view_as_complex(out)
@@ -152,32 +166,36 @@ def channel_position_gradient(q: Tensor, t: Tensor, batch: Batch) -> Tensor:
 
 def term_forward(weights: Tensor, batch: Batch) -> Tensor:
     rows = batch[1].shape[0]
-    out = batch[0].new_empty((rows, 2))
-    return torch.view_as_complex(_weighted("term_forward", [weights], out, rows, None, weights.shape[0], batch))
+    return torch.view_as_complex(_weighted("term_forward", [weights], batch[0].new_empty((rows, 2)), rows, batch))
 
 
 def term_adjoint(g: Tensor, terms: int, batch: Batch) -> Tensor:
-    return _weighted("term_adjoint", [g], batch[0].new_empty(terms), batch[1].shape[0], None, terms, batch)
+    return _weighted("term_adjoint", [g], batch[0].new_empty(terms), batch[1].shape[0], batch)
 
 
 def term_position_gradient(weights: Tensor, g: Tensor, batch: Batch) -> Tensor:
     rows = batch[0].shape[0]
-    out = batch[0].new_empty((rows, 3))
-    return _weighted("term_position_gradient", [weights, g], out, rows, None, weights.shape[0], batch)
+    return _weighted("term_position_gradient", [weights, g], batch[0].new_empty((rows, 3)), rows, batch)
 
 
-def kind_forward(values: Tensor, kinds: Tensor, batch: Batch) -> Tensor:
-    rows = batch[1].shape[0]
+def table_forward(values: Tensor, places: Tensor, kinds: Tensor, order: int, batch: Batch) -> Tensor:
+    rows, read = batch[1].shape[0], (places, values.shape[1], order)
     out = batch[0].new_empty((rows, 2))
-    return torch.view_as_complex(_weighted("kind_forward", [values], out, rows, kinds, values.shape[1], batch))
+    return torch.view_as_complex(_weighted("table_forward", [values], out, rows, batch, (kinds, values.shape[0]), read))
 
 
-def kind_adjoint(g: Tensor, kinds: Tensor, count: int, batch: Batch) -> Tensor:
-    rows = batch[1].shape[0]
-    return _weighted("kind_adjoint", [g], batch[0].new_empty((rows, count)), rows, kinds, count, batch)
+def table_adjoint(
+    g: Tensor, places: Tensor, kinds: Tensor, order: int, rows: int, columns: int, batch: Batch
+) -> Tensor:
+    reflections = batch[1].shape[0]
+    out = batch[0].new_empty((reflections, rows))
+    _weighted("kind_adjoint", [g], out, reflections, batch, (kinds, rows))
+    return add_values(out, places, columns, order)
 
 
-def kind_position_gradient(values: Tensor, kinds: Tensor, g: Tensor, batch: Batch) -> Tensor:
-    rows = batch[0].shape[0]
+def table_position_gradient(
+    values: Tensor, places: Tensor, kinds: Tensor, order: int, g: Tensor, batch: Batch
+) -> Tensor:
+    rows, read = batch[0].shape[0], (places, values.shape[1], order)
     out = batch[0].new_empty((rows, 3))
-    return _weighted("kind_position_gradient", [values, g], out, rows, kinds, values.shape[1], batch)
+    return _weighted("table_position_gradient", [values, g], out, rows, batch, (kinds, values.shape[0]), read)

@@ -13,7 +13,10 @@ import torch
 
 from recipnet import _core
 
-HEADERS = {"channels_matrix.cu": ("turns.cuh", "matrix.cuh")}
+HEADERS = {
+    "channels_matrix.cu": ("turns.cuh", "matrix.cuh"),
+    "structure_factor.cu": ("turns.cuh", "table.cuh"),
+}
 # From so many channels on the matrix units are faster.
 MATRIX_CHANNELS = 32
 # With fewer atoms a crystal, on average, warps that own 32 atoms each would mostly have none.

@@ -23,7 +23,6 @@ from torch import Tensor
 
 from recipnet.ops import cpu, cuda, plain
 from recipnet.ops.library import Operator
-from recipnet.ops.table import add_values, values_at
 
 TWO_PI = 2.0 * math.pi
 Gradients = tuple[Tensor | None, ...]
@@ -186,17 +185,17 @@ def _(weights: Tensor, g: Tensor, *batch: Tensor) -> Tensor:
 
 @table_forward.on_cuda
 def _(values: Tensor, places: Tensor, kinds: Tensor, order: int, *batch: Tensor) -> Tensor:
-    return _cuda("kind_forward")(values_at(values, places, order), kinds, batch)
+    return _cuda("table_forward")(values, places, kinds, order, batch)
 
 
 @table_adjoint.on_cuda
 def _(g: Tensor, places: Tensor, kinds: Tensor, order: int, rows: int, columns: int, *batch: Tensor) -> Tensor:
-    return add_values(_cuda("kind_adjoint")(g, kinds, rows, batch), places, columns, order)
+    return _cuda("table_adjoint")(g, places, kinds, order, rows, columns, batch)
 
 
 @table_position_gradient.on_cuda
 def _(values: Tensor, places: Tensor, kinds: Tensor, order: int, g: Tensor, *batch: Tensor) -> Tensor:
-    return _cuda("kind_position_gradient")(values_at(values, places, order), kinds, g, batch)
+    return _cuda("table_position_gradient")(values, places, kinds, order, g, batch)
 
 
 # shapes

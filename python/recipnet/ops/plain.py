@@ -12,6 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from recipnet.ops.table import add_values, values_at
+
 Batch = tuple[Tensor, ...]
 
 
@@ -87,17 +89,26 @@ def _places(kinds: Tensor, count: int, batch: Batch) -> Tensor:
     return reflection * count + kinds[atom]
 
 
-def kind_forward(values: Tensor, kinds: Tensor, batch: Batch) -> Tensor:
-    return term_forward(values.flatten()[_places(kinds, values.shape[1], batch)], batch)
+def _weights(values: Tensor, places: Tensor, kinds: Tensor, order: int, batch: Batch) -> Tensor:
+    """Those of the terms, from a table."""
+    return values_at(values, places, order).flatten()[_places(kinds, values.shape[0], batch)]
 
 
-def kind_adjoint(g: Tensor, kinds: Tensor, count: int, batch: Batch) -> Tensor:
-    places = _places(kinds, count, batch)
-    by_term = term_adjoint(g, len(places), batch)
+def table_forward(values: Tensor, places: Tensor, kinds: Tensor, order: int, batch: Batch) -> Tensor:
+    return term_forward(_weights(values, places, kinds, order, batch), batch)
+
+
+def table_adjoint(
+    g: Tensor, places: Tensor, kinds: Tensor, order: int, rows: int, columns: int, batch: Batch
+) -> Tensor:
+    where = _places(kinds, rows, batch)
+    by_term = term_adjoint(g, len(where), batch)
     # index_put sorts, so that the sum does not depend on the order of threads
-    out = by_term.new_zeros(g.shape[0] * count).index_put((places,), by_term, accumulate=True)
-    return out.view(g.shape[0], count)
+    by_kind = by_term.new_zeros(g.shape[0] * rows).index_put((where,), by_term, accumulate=True)
+    return add_values(by_kind.view(g.shape[0], rows), places, columns, order)
 
 
-def kind_position_gradient(values: Tensor, kinds: Tensor, g: Tensor, batch: Batch) -> Tensor:
-    return term_position_gradient(values.flatten()[_places(kinds, values.shape[1], batch)], g, batch)
+def table_position_gradient(
+    values: Tensor, places: Tensor, kinds: Tensor, order: int, g: Tensor, batch: Batch
+) -> Tensor:
+    return term_position_gradient(_weights(values, places, kinds, order, batch), g, batch)

@@ -22,6 +22,10 @@ const SOURCES: &[(&str, &str)] = &[
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/structure_factor.cu")),
     ),
     (
+        "table.cuh",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/table.cuh")),
+    ),
+    (
         "turns.cuh",
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cuda/turns.cuh")),
     ),

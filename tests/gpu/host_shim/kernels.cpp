@@ -7,6 +7,8 @@
 
 #include "turns.cuh"
 
+#include "table.cuh"
+
 #include "channels.cu"
 #include "channels_matrix.cu"
 #include "structure_factor.cu"
@@ -78,9 +80,9 @@ const std::map<std::string, Runner> KERNELS = {
     ENTRY(term_forward_bf16),         ENTRY(term_forward_fp16),
     ENTRY(term_adjoint_f32),          ENTRY(term_adjoint_f64),
     ENTRY(term_position_gradient_f32), ENTRY(term_position_gradient_f64),
-    ENTRY(kind_forward_f32),          ENTRY(kind_forward_f64),
+    ENTRY(table_forward_f32),         ENTRY(table_forward_f64),
     ENTRY(kind_adjoint_f32),          ENTRY(kind_adjoint_f64),
-    ENTRY(kind_position_gradient_f32), ENTRY(kind_position_gradient_f64),
+    ENTRY(table_position_gradient_f32), ENTRY(table_position_gradient_f64),
     ENTRY(term_ends),
     ENTRY(channel_forward_f32),       ENTRY(channel_forward_f64),
     ENTRY(channel_forward_bf16),      ENTRY(channel_forward_fp16),
